@@ -1,4 +1,4 @@
-"""How much of the package one call runs: functions, files and SQLite transactions.
+"""The functions, files and SQLite transactions of the package that one call runs.
 
 Two calls are traced, each in a real process that has answered the same call once before: a lookup
 of a stored contact over stdio, and a POST to the service with its lookup and its delivered

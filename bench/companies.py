@@ -64,7 +64,7 @@ FORMS: dict[str, tuple[int, Callable[[str, str], str]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """How often an address differs from the pattern of its company, as shares."""
+    """The shares of addresses that differ from the pattern of their company."""
 
     elsewhere: float = 0.02
     """The person has changed companies, and the address is the old one."""

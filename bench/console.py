@@ -1,4 +1,4 @@
-"""How long each page of the console takes with a million requests stored. Goal: p95 up to 100 ms.
+"""The time of each page of the console with a million requests stored. Goal: p95 up to 100 ms.
 
 The pages are called in this process, over a SQLite file. Lists are also read from the middle, and
 with a filter that nothing fits. The findings of the doctor are left out: they are made at most
@@ -88,7 +88,7 @@ def fill(file: Path, requests: int) -> None:
 
 
 def _pages(requests: int) -> Iterator[tuple[str, str]]:
-    """What is read, and its path."""
+    """The name of each page, and its path."""
     middle = f"before={requests}"
     yield "overview, an hour", "?period=hour"
     yield "overview, a week", "?period=week"

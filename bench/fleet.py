@@ -85,7 +85,7 @@ class Case(NamedTuple):
     """`ours` or `bare`."""
     url: str
     seconds: float
-    """How long each takes."""
+    """The duration of each job."""
 
 
 async def main(*only: str) -> None:

@@ -1,5 +1,5 @@
-"""How long an answer takes on Postgres, relative to the embedded service, and while another team
-has thousands waiting. Requests call the domain directly, without HTTP."""
+"""The time to an answer on Postgres, relative to the embedded service, and while thousands of
+lookups of another team wait. Requests call the service directly, without HTTP."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def set_up(folder: Path, running: ExitStack) -> dict[str, tuple[Target, int]]:
 async def measured(
     target: Target, pid: int, connections: int, seconds: float, name: str
 ) -> dict[str, float]:
-    """What one server does a second, and the processor time in milliseconds, by kind."""
+    """The requests a second of one server, and their processor time in milliseconds, by kind."""
     began = cpu_seconds(pid)
     if name == OURS:
         posts, ends = await target.posts_and_completions(connections, seconds)

@@ -1,4 +1,4 @@
-"""How many inferred addresses are right, on generated companies with noise.
+"""The share of inferred addresses that are right, on generated companies with noise.
 
 Each known address is left out in turn, as `mcp-enrichment contacts report` does. Then addresses are
 inferred for people whose own addresses were not used for learning, and compared with these. Goal:

@@ -50,7 +50,7 @@ class Transport(httpx.AsyncHTTPTransport):
 
 
 class Figures(NamedTuple):
-    """What one list took."""
+    """The time, POSTs and commits of one list."""
 
     seconds: float
     posts: int

@@ -1,4 +1,4 @@
-"""Where the time of one call goes, for a stored contact: its transactions and changes of threads.
+"""The time of one call for a stored contact, by its transactions and changes of threads.
 
 It prints when each transaction of the fastest of 100 calls begins and commits, in which thread, and
 when a thread wakes the event loop, in milliseconds since the call. A folder for the files may be

@@ -1,4 +1,4 @@
-"""Where the processor time of a POST and its lookup goes: by thread, then by function.
+"""The processor time of a POST and its lookup, by thread, then by function.
 
 The service runs in this process, and the POSTs are passed to its application without HTTP. They are
 for profiles of which nothing is known. A first run measures the time of the threads. In a second

@@ -73,7 +73,7 @@ class Bench:
                     yield f"{kind:4} {connections:2} conn.  {where:16}", figures_of(runs)
 
     def ratios(self) -> Iterator[tuple[str, float]]:
-        """How many times slower it is with the most stored than with the fewest."""
+        """The factor by which it is slower with the most stored than with the fewest."""
         few, many = (f"{size:,} stored" for size in SIZES)
         for connections, kind in itertools.product(CONNECTIONS, KINDS):
             a, b = (figures_of(self.runs[kind, where, connections]) for where in (few, many))

@@ -49,7 +49,7 @@ DURATIONS = {
 
 
 @dataclass(frozen=True)
-class Told:
+class PollResult:
     """The delay and the reads of one lookup."""
 
     took: float
@@ -80,7 +80,7 @@ async def main() -> None:
     print(f"a server that holds: p95 {p95 * 1000:.0f} ms, at most {most} requests a lookup")
 
 
-def line(found: Sequence[Told]) -> str:
+def line(found: Sequence[PollResult]) -> str:
     """The figures of one poller."""
     delays = sorted(one.delay for one in found)
     mean, p95 = statistics.mean(delays), delays[int(len(delays) * 0.95)]
@@ -92,14 +92,14 @@ def line(found: Sequence[Told]) -> str:
     )
 
 
-def is_better(found: Sequence[Told], ours: Sequence[Told]) -> bool:
+def is_better(found: Sequence[PollResult], ours: Sequence[PollResult]) -> bool:
     """Whether its mean delay is shorter, with fewer requests."""
     sooner = statistics.mean(t.delay for t in found) < statistics.mean(t.delay for t in ours)
     cheaper = statistics.mean(t.reads for t in found) < statistics.mean(t.reads for t in ours)
     return sooner and cheaper
 
 
-async def measured(server: PolledServer, number: int, name: str) -> dict[str, list[Told]]:
+async def measured(server: PolledServer, number: int, name: str) -> dict[str, list[PollResult]]:
     """Every poller's figures for lookups of this distribution."""
     chance = random.Random(number)  # noqa: S311 (the same in every run)
     took = [DURATIONS[name](chance) for _ in range(LOOKUPS)]
@@ -121,14 +121,14 @@ async def measured(server: PolledServer, number: int, name: str) -> dict[str, li
 
 async def all_of(
     server: PolledServer, poll: Callable[[str], Awaitable[str]], took: Sequence[float]
-) -> list[Told]:
+) -> list[PollResult]:
     """One poller's figures for lookups that begin a little apart."""
 
-    async def one(number: int, seconds: float) -> Told:
+    async def one(number: int, seconds: float) -> PollResult:
         await asyncio.sleep(number * BEGIN_WITHIN / LOOKUPS)
         name = await poll(profile(f"pat-{number}", seconds))
         delay = time.monotonic() - server.ends[name]
-        return Told(took=seconds, delay=delay, reads=server.reads[name])
+        return PollResult(took=seconds, delay=delay, reads=server.reads[name])
 
     return await asyncio.gather(*(one(*each) for each in enumerate(took)))
 
@@ -182,7 +182,7 @@ def doubling() -> Iterator[float]:
     return (0.5 * 2**number for number in itertools.count())
 
 
-async def held_answers(server: PolledServer) -> list[Told]:
+async def held_answers(server: PolledServer) -> list[PollResult]:
     """Our client with a server that holds answers, with as many lookups at once as are held."""
     chance = random.Random(7)  # noqa: S311 (the same in every run)
     took = [chance.uniform(SHORTEST, HELD_LONGEST) for _ in range(HELD_AT_ONCE * 5)]

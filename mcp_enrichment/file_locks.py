@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 
 LOCK_RETRY_SECONDS = 1.0
-"""How long a refused lock is retried: a busy NFS server may refuse one."""
+"""Seconds for which a refused lock is retried: a busy NFS server may refuse one."""
 _UNSUPPORTED = {
     sqlite3.SQLITE_IOERR_LOCK,
     sqlite3.SQLITE_IOERR_RDLOCK,

@@ -1,4 +1,4 @@
-"""Checks at the start for settings with which every call would fail."""
+"""Checks the settings at the start, and reports those with which every call would fail."""
 
 from __future__ import annotations
 

@@ -18,8 +18,9 @@ CONTRACT_VENDOR = "salesfinity"
 def credit_price(settings: Settings) -> CreditPrice | None:
     """The most that a credit costs; None if a price that it depends on is not set.
 
-    Elsewhere it is the price of the vendor. Here a lookup asks each vendor once at most, and each
-    charges for an address or for a miss: the most is the sum of the dearer of the two.
+    With a service elsewhere it is the price of the vendor. With the embedded service, a lookup asks
+    each vendor once at most, and each charges for an address or for a miss. So it is the sum, over
+    the vendors, of the higher of the two prices.
     """
     if not settings.prices:
         return None

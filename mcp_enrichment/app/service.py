@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 EMBEDDED_STOP_SECONDS = 0.25
-"""How long an open vendor request may take at the end: a chat client allows one second for it."""
+"""Seconds that an open vendor request may still take at shutdown: a chat client allows the process
+one second."""
 
 
 def open_database(settings: Settings) -> Database:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXIT_NO_EMAIL = 3
 """The exit code of a lookup without an email."""
 WAIT_SECONDS = 50.0
-"""Of one wait."""
+"""The seconds of one wait."""
 MAX_WAITS = 20
 """The command gives up after these waits. The lookup continues."""
 _URL = re.compile(r"linkedin\.|://", re.IGNORECASE)

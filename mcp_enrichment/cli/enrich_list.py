@@ -46,7 +46,7 @@ STDIN = "-"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListOptions:
-    """What the command was given."""
+    """The options of the command."""
 
     source: str
     """A file, or `STDIN`."""
@@ -69,7 +69,7 @@ class ListOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preview:
-    """What the list would do now."""
+    """The rows of the list by their answers so far, and the cost of the rest."""
 
     counts: ListPreview
     spent: int

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 7.5
-"""How long open responses may take after the signal. Then connections are closed."""
+"""Seconds that open responses may take after the signal. Then connections are closed."""
 SHUTDOWN_SECONDS = 8
 """The limit of uvicorn's shutdown. The rest of 10 s is for releasing leases."""
 DEFAULT_FILE_LIMIT = 65_536

@@ -1,4 +1,4 @@
-"""Requests everyone of a list, and keeps and counts the answers."""
+"""Requests the email of each person of a list, and keeps and counts the answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EmailType
 
 IDLE_SECONDS = 1200.0
-"""After so long without any answer a run ends. The lookups go on."""
+"""Seconds without any answer after which a run ends. The lookups go on."""
 STOPPING = "Waiting for the answers to what is being sent. Ctrl-C again ends at once."
 
 
@@ -38,7 +38,7 @@ class ListLookup:
         self.spent = 0
         """Credits charged in this run."""
         self.refusal: EnrichmentError | None = None
-        """Why the last person without a result has none."""
+        """The error of the last person without a result."""
 
     @property
     def found(self) -> int:

@@ -45,7 +45,7 @@ class Format(StrEnum):
 
 
 def output_lines(table: ListTable, form: Format) -> Iterator[str]:
-    """The lines of the output. The first one tells its columns, or is a row with all keys."""
+    """The lines of the output: CSV begins with a header; in JSON Lines each row has all keys."""
     kept, added = _columns(table)
     if form is Format.JSONL:
         keys = _unique([title or f"column_{n}" for n, title in enumerate(kept, start=1)])
@@ -64,8 +64,8 @@ def output_lines(table: ListTable, form: Format) -> Iterator[str]:
 
 
 def check_output(out: Path, source: Path | None, table: ListTable, form: Format) -> None:
-    """Raise `click.UsageError` if the output would replace something else than an earlier output of
-    this input, or cannot be written."""
+    """Raise `click.UsageError` if the output cannot be written, or would replace any file but an
+    earlier output of this input."""
     if source and out.exists() and out.samefile(source):
         raise click.UsageError(f"--out: {out} is the input. Name another file.")
     if out.exists() and not out.is_file():

@@ -1,7 +1,7 @@
 """A list of people with their answers, in a temporary file of SQLite.
 
 A person who is in the list twice is one person. Memory stays flat in the length of the list. The
-input is read once, so that an input that changes during a run gives nobody another's answer.
+input is read once: if it changes during a run, each person still gets their own answer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BEGIN;
 
 
 class Answer(NamedTuple):
-    """What is added to a row."""
+    """The columns that are added to a row."""
 
     email: str | None
     status: str

@@ -32,7 +32,7 @@ logger.setLevel(logging.WARNING)  # dropped lines are reported at every log leve
 MAX_QUEUED = 10_000
 """Lines. Further ones are dropped."""
 DRAIN_SECONDS = 0.3
-"""How long the end of the process waits for the last lines to be written."""
+"""Seconds that the process waits at its end for the last lines to be written."""
 REPEAT_SECONDS = 60.0
 """The interval in which a filtered message is logged once."""
 CAUSED_BY_CALLERS = (

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.3
-"""How long the end of the process waits for the last spans to be sent."""
+"""Seconds that the process waits at its end for the last spans to be sent."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Suppressing, erasing and exporting a person, and who did so."""
+"""Suppressing, erasing and exporting a person, and the audit log of these actions."""
 
 from __future__ import annotations
 

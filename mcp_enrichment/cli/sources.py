@@ -52,7 +52,7 @@ PAUSE_REASONS = {
     "failed": "it reports a failure",
     "sources-misconfigured": "it refuses its key or its settings",
 }
-"""Why a source is paused. Every other reason is printed as it is."""
+"""The reasons of pauses in words. Any other reason is printed as it is."""
 
 
 @click.group()

@@ -1,6 +1,7 @@
-"""Sends the POSTs of lists together, to a service that takes batches.
+"""Sends the POSTs of lists together, to a service that accepts batches.
 
-Each request is saved, sent again and given up like one of its own: a batch is one way to send it.
+Each request is saved, sent again and given up like a single one: a batch only changes the way it is
+sent.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EnrichmentRequest
 
 BATCHES_AT_ONCE = 2
-"""Batches under way. What comes meanwhile is the next one."""
+"""Batches under way. Requests that come meanwhile form the next one."""
 
 
 class _Post(NamedTuple):
@@ -46,8 +47,8 @@ class BatchPoster:
 
     @property
     def limit(self) -> int:
-        """The most requests of a batch; 0 if the service takes none, as far as is known, or takes
-        so few that single POSTs are faster."""
+        """The most requests of a batch; 0 if the service is not known to accept batches, or accepts
+        so few requests that single POSTs are faster."""
         limit = self._api.batch_limit
         return 0 if self._is_refused or limit < MAX_IN_FLIGHT else limit
 

@@ -56,13 +56,13 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.price import CreditPrice
 
 READ_SECONDS = 10.0
-"""How long a read that fails with a transient error is retried."""
+"""Seconds for which a read that fails with a transient error is retried."""
 SAVE_SECONDS = 0.25
-"""How long a reply waits for its outcome to be saved. The save continues regardless: while many
-are saved, replies would otherwise come after the deadlines of their calls."""
+"""Seconds that a reply waits for its outcome to be saved. The save continues regardless. Without
+this limit, replies would miss the deadlines of their calls while many outcomes are saved."""
 POST_HOLD = 1
-"""Seconds that a service may wait for the outcome before it answers a POST: its id is saved
-afterwards, so it is short. A quick lookup needs no second call, and no second commit."""
+"""Seconds that a service may wait for the outcome before it answers a POST. It is short, as the id
+is saved only after the answer. A quick lookup then needs no second call and no second commit."""
 KEEP_MISSES = 30 * DAY
 """Seconds for which a saved `not-found` is reused."""
 NO_BUDGET = Budget()
@@ -224,7 +224,8 @@ class EnrichmentClient:
         linkedin_urls: Iterable[str],
         type: EmailType | str,  # noqa: A002
     ) -> ListPreview:
-        """Count what `enrich_many` would do. Free: only the saved state is read."""
+        """Count the rows that `enrich_many` would request, join or answer. Free: only the saved
+        state is read."""
         return await preview_list(
             linkedin_urls, list_type(type), self._store.account, self._submitter.forecast
         )

@@ -49,9 +49,9 @@ MAX_FAILURES = 2 * MAX_OPEN
 PREVIEW_CHUNK = 500
 """Rows that a preview reads at a time."""
 SUBMIT_SECONDS = 20.0
-"""How long a run without a wait may take to submit its rows."""
+"""Seconds that a run without a wait may take to submit its rows."""
 RATE_LIMITED_SECONDS = 900.0
-"""How long a row waits while the service answers 429."""
+"""Seconds for which a row is retried while the service answers 429."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,14 @@ class ListRow:
 
 @dataclass(kw_only=True, slots=True)
 class ListPreview:
-    """What a list would do now. The numbers add up to `total`."""
+    """The rows of a list by the way in which they would be answered now. The numbers add up to
+    `total`."""
 
     total: int = 0
     known: int = 0
     """Answered by earlier requests, for free."""
     running: int = 0
-    """Joined to requests that run."""
+    """Joined to running requests."""
     new: int = 0
     """Looked up anew: the most that the list can cost, in credits."""
     duplicates: int = 0

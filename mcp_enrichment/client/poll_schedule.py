@@ -1,4 +1,4 @@
-"""When a lookup is polled next, if the service does not hold its responses."""
+"""Decides when a lookup is polled next, if the service does not hold its responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 WEBHOOK_POLL_INTERVAL = 60.0
-"""Seconds between two polls of a lookup whose webhook is expected, in case it is lost."""
+"""Seconds between two polls of a lookup whose webhook is expected, as the webhook may be lost."""
 YOUNG_PAUSE = 0.5
 """Seconds between two polls of a young lookup: a quarter of a second of delay on average."""
 AGE_SHARE = 0.1
@@ -32,7 +32,7 @@ GROWTH = 0.1
 FIRST_MINUTE = 60.0
 POLLS_IN_FIRST_MINUTE = 40
 SPARE_POLLS = 3
-"""Polls of the first minute that the estimate of those to come may be wrong by."""
+"""Polls of the first minute that are kept free, as the estimate of those to come may be too low."""
 
 
 class PollSchedule:

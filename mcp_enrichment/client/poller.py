@@ -102,7 +102,8 @@ class Poller:
     async def wait(
         self, enrichment_id: str, until: float, *, asked_at: float | None = None
     ) -> WaitResult:
-        """The request once it is final, or its last response at this time of the loop's clock.
+        """The request once it is final; else its last response when the clock of the event loop
+        reaches `until`.
 
         Raises permanent errors at once; `ServiceUnavailable` or `RateLimited` if no response came
         in that time; `NoResponseYet` if, besides, no poll has failed.
@@ -176,8 +177,8 @@ class Poller:
     async def _get(self, poll: _Poll) -> bool:
         """Send one GET; return whether to send the next one at once.
 
-        That is so if the service has held this one for the time asked, or if it was cancelled in
-        order to be held for less.
+        That is so if the service has held this GET for the requested time, or if the GET was
+        cancelled to be sent again with a shorter hold.
         """
         async with self._slots:
             started_at = anyio.current_time()

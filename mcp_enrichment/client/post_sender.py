@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.contract.models import EnrichmentRequest
 
 POST_RETRY_SECONDS = 15.0
-"""How long a POST that was refused, or never sent, is retried."""
+"""Seconds for which a POST that was refused, or never sent, is retried."""
 REPEAT_SECONDS = IDEMPOTENCY_SECONDS - 3600.0
 """Age up to which a POST is repeated. An hour is left for its wait, its retries and its way."""
 

@@ -36,11 +36,11 @@ class EnrichmentResult:
     source: str | None = None
     """The source of the email, if the service says."""
     verification: Verification | None = None
-    """How the email was verified, if the service says."""
+    """The verification of the email, if the service reports one."""
     checked_at: float | None = None
     """When the source last verified it, if known."""
     evidence: str | None = None
-    """What an inferred email is inferred from: "first.last, 12 of 12 at example.com"."""
+    """The evidence of an inferred email: "first.last, 12 of 12 at example.com"."""
 
     callback_url: str | None = None
     """The request's callback_url, if this call knows it."""

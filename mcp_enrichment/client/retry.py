@@ -1,4 +1,4 @@
-"""When a failed call is repeated."""
+"""Decides when a failed call is repeated."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Lists that are named by an id, so that a later call can go on with them.
 
 The content is encrypted with a key that is derived from the id, and the file holds only a hash of
-the id: so the file shows no profile, and only a caller that was given the id reads the list.
+the id. So the file reveals no profile, and only a caller that has the id can read the list.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is submitted, and what comes of it."""
+"""A request of a caller, and its submission to the service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RequestChanged(Exception):
 
 
 class Forecast(Enum):
-    """How a request would be answered."""
+    """The way in which a request would be answered."""
 
     KNOWN = auto()
     """By an earlier one that is final. Free."""

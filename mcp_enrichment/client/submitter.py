@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONCURRENT_SEND_SECONDS = 10.0
-"""How long to wait for another process that is sending the same POST."""
+"""Seconds to wait for another process that is sending the same POST."""
 SEND_LEASE_SECONDS = POST_RETRY_SECONDS + POST_SECONDS + 15.0
 """After this time a sender counts as stopped, even if its process is alive."""
 REPLICATION_LAG_SECONDS = 60.0
@@ -132,7 +132,7 @@ class Submitter:
                 await next(iter(self._running.values())).call.result_or_error()
 
     async def forecast(self, dedup_keys: Sequence[str]) -> Sequence[Forecast]:
-        """How a request with each of these keys would be answered now."""
+        """The way in which a request with each of these keys would be answered now."""
         is_repeatable = await self._store.supports_idempotency()
         stored = await self._store.load_all(dedup_keys)
         return [self._forecast(one, is_repeatable) for one in stored]
@@ -222,8 +222,8 @@ class Submitter:
     async def _read_accepted(self, record: RequestRecord, *, refresh: bool) -> Submitted | None:
         """The request as the service returns it now; None if it may not be reused.
 
-        A request that is saved as final is judged before it is read: the service cannot change
-        its outcome.
+        Whether a request that is saved as final may be reused is decided before it is read: the
+        service cannot change its outcome.
         """
         has_failed = record.status is Status.FAILED  # it is read: its reason is not saved
         was_final = record.status is not None

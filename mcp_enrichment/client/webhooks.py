@@ -115,7 +115,8 @@ class Webhooks:
             logger.warning("could not record that a webhook is expected")
 
     async def expected(self, enrichment_id: str) -> Expected | None:
-        """How long to wait for the webhook; None if the request is polled."""
+        """The expected webhook of this request, with the seconds to wait for it; None if the
+        request is polled."""
         try:
             is_expected = await self._file.is_expected(enrichment_id)
         except StorageFailed:

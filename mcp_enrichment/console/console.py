@@ -1,4 +1,4 @@
-"""What the pages of one console share."""
+"""The state that the pages of one console share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.http.rate_limit import RateLimit
 
 HEALTH_SECONDS = 30.0
-"""How long the findings are shown before the checks are run again: they take up to a second."""
+"""Seconds for which the findings are shown before the checks, which take up to a second, run
+again."""
 MAX_USED = 10_000
 """Confirmations that are remembered, so that a double click acts once."""
 
@@ -68,15 +69,16 @@ class Console:
     service: ServiceContext
     sessions: Sessions
     sign_in_limit: RateLimit
-    """Of keys that one address may try."""
+    """Limits the keys that one IP address may try."""
     facts: Facts = Facts()
     examine: Callable[[], Sequence[Finding]] = _no_findings
     """The checks of the doctor. They block."""
     forget: Callable[[Collection[str]], Awaitable[int]] = _forget_nothing
-    """Removes erased profiles from the memory of past requests; their number."""
+    """Removes erased profiles from the memory of past requests; returns the number of removed
+    requests."""
     uploads: Uploads = field(default_factory=Uploads)
     is_local: bool = False
-    """Whether it is for the person at this machine only. Nobody signs in with a key then."""
+    """Whether it serves only the person at this machine, who does not sign in with a key."""
     link_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     """Opens a local console once."""
     is_over: anyio.Event = field(default_factory=anyio.Event)

@@ -1,4 +1,4 @@
-"""A stream of server-sent events: one whenever something was written, so that pages load anew."""
+"""A stream of server-sent events: each write to the database sends one, and open pages reload."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0
-"""Seconds between two looks at the database: a page loads anew at most this often."""
+"""Seconds between two checks of the database. A page reloads at most this often."""
 KEEP_OPEN = 20.0
 """Seconds after which a comment shows proxies that the stream is open."""
 

@@ -54,7 +54,7 @@ class Upload:
     first: Sequence[Contact | Skipped] = ()
     """The first rows as they are understood."""
     expected: ImportReport = field(default_factory=ImportReport)
-    """What an import would store."""
+    """The report of an import of this file, before one is made."""
     is_running: bool = False
     share_read: float = 0.0
     """Of the file."""
@@ -92,7 +92,8 @@ class Uploads:
         return self._by_id.get(upload_id)
 
     async def add(self, sent: UploadFile) -> str:
-        """Keep a file and read it without storing anything; its id. Raises `CommandError`."""
+        """Keep a file, read it without storing contacts, and return its id. Raises
+        `CommandError`."""
         upload_id = secrets.token_hex(16)
         upload = Upload(path=self._new_path(upload_id))
         try:

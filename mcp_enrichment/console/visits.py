@@ -26,7 +26,7 @@ COOKIES = {True: "mcp-enrichment-console", False: "mcp-enrichment-visitor"}
 """Of a session with a key, and of one without. A link on another site opens the console without
 cookies: the new session that this begins does not replace the one with a key."""
 DONE_COOKIE = "mcp-enrichment-done"
-"""What the last action did, for the page that follows it."""
+"""The cookie with the report of the last action, for the page that follows it."""
 DONE_SECONDS = 60
 MAX_DONE = 1000
 """Characters, as a cookie holds 4 KiB."""

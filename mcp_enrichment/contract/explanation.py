@@ -16,18 +16,18 @@ class Explanation:
     """Each field has whole sentences, without text from outside."""
 
     happened: str
-    """What happened, for any reader: without names of tools, and without "the user"."""
+    """The event, in words for any reader: without names of tools, and without "the user"."""
     money: str
     """The effect on money, or what was not done."""
     for_person: str
-    """What to do, for a reader at a terminal or of an HTTP response."""
+    """The advice for a reader at a terminal or of an HTTP response."""
     for_assistant: str | None = None
-    """What to do, for an assistant: its next call, or what to tell the user. None: the same as for
-    a person."""
+    """The advice for an assistant: its next call, or the message for the user. None: the same as
+    for a person."""
 
     @property
     def facts(self) -> str:
-        """What happened and the effect on money, without advice."""
+        """The event and its effect on money, without advice."""
         return f"{self.happened} {self.money}"
 
     def to_person(self) -> str:

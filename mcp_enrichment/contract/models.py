@@ -24,7 +24,7 @@ MAX_IDEMPOTENCY_KEY = 255
 MAX_BATCH = 100
 """Requests in one POST of a batch."""
 IDEMPOTENCY_KEY = r"^[!-~]+$"
-"""The form of a key in a body: any that could be a header's value."""
+"""The form of a key in a body: any text that is valid as the value of a header."""
 SOURCE_NAME = r"^[a-z0-9-]{1,32}$"
 """The form of a source's name: no other text reaches a model."""
 EVIDENCE = r"^[a-z._-]{1,20}, [0-9]{1,6} of [0-9]{1,6} at [^\s,;:]+$"
@@ -96,7 +96,7 @@ class Reason(StrEnum):
 
 
 class Verification(StrEnum):
-    """How an email was verified. Our addition to the contract."""
+    """The verification of an email. Our addition to the contract."""
 
     VERIFIED = "verified"
     """The source has checked that it receives mail."""
@@ -206,11 +206,11 @@ class EnrichmentBody(BaseModel):
     source: Annotated[str | None, Field(pattern=SOURCE_NAME)] = None
     """Additive: the source of the email."""
     verification: Verification | None = None
-    """Additive: how the email was verified."""
+    """Additive: the verification of the email."""
     checked_at: float | None = None
     """Additive: when the source last verified it, in seconds since the epoch."""
     evidence: Annotated[str | None, Field(pattern=EVIDENCE, max_length=MAX_EVIDENCE)] = None
-    """Additive: what an inferred email is inferred from."""
+    """Additive: the evidence of an inferred email."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -23,7 +23,7 @@ PAGE_META = {"ui": {"csp": {}, "permissions": {"clipboardWrite": {}}, "prefersBo
 """No domain is allowed, so the page reaches no network."""
 
 SESSION = "app-"
-"""How the id of an HTTP session begins whose client has declared the app."""
+"""The prefix of the id of an HTTP session whose client has declared the app."""
 
 
 def declared_in(extensions: Any) -> bool:

@@ -288,7 +288,7 @@ def parse(model: type[Arguments], given: dict[str, Any]) -> Arguments:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise InvalidArguments(_what_is_wrong(error, model)) from None
+        raise InvalidArguments(_problem_of(error, model)) from None
 
 
 def ignored_names(model: type[Arguments], given: dict[str, Any]) -> list[str]:
@@ -300,7 +300,7 @@ def ignored_names(model: type[Arguments], given: dict[str, Any]) -> list[str]:
     return [name for name in unknown if _NAME.fullmatch(name)][:MOST_NAMES]
 
 
-def _what_is_wrong(error: ValidationError, model: type[Arguments]) -> Explanation:
+def _problem_of(error: ValidationError, model: type[Arguments]) -> Explanation:
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     said = "; ".join(_fault(fault, model) for fault in faults[:MOST_FAULTS])
     takes = ", ".join(model.model_fields) or "no arguments"

@@ -1,4 +1,4 @@
-"""What the handler of a tool gets besides the arguments."""
+"""The context of a call, which the handler of a tool gets besides the arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Progress:
-    """The rows of a list that are answered. Without a total, progress is counted in seconds."""
+    """The progress of a list, in answered rows. Without a total, progress is counted in seconds."""
 
     done: int = 0
     total: int = 0

@@ -146,7 +146,7 @@ HEAD = 64 * 1024
 MAX_MESSAGES_ON_A_LINE = 100
 """Messages on one line whose ids are read, at most."""
 TRIES = 3
-"""How often an invalid end is cut off."""
+"""The most times that an invalid end is cut off."""
 _PLACE = re.compile(r"at line (\d+) column (\d+)$")
 _LAST = re.compile(rb'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){0,200}")\s*\}\s*\Z')
 """An id as the last member, where the TypeScript SDK puts it."""

@@ -1,7 +1,7 @@
 """The tool for a list of profiles: a row for each, as a table, and a preview of the cost.
 
-The table is columns and rows rather than objects, and has what a reader needs of each row alone: a
-model reads a fifth of the bytes of single calls.
+The table has columns and rows rather than objects, and only the values that a reader needs: a model
+reads a fifth of the bytes of single calls.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SPARE_SECONDS = 3.0
 """The part of a call's cap that is kept for reading the balance and building the table."""
 CREDITS_SECONDS = 0.4
-"""How long the balance is waited for: less than a call may be late."""
+"""Seconds to wait for the balance: less than a call may be late (`runner.GRACE`)."""
 MAX_SHOWN_URL = 120
 """Characters of an invalid URL that the table shows."""
 INVALID, NOT_REQUESTED, ERROR = "invalid", "not-requested", "error"
@@ -304,8 +304,8 @@ def _restored(saved: dict[str, Any], result: EnrichmentResult) -> EnrichmentResu
 
 
 async def _credits_left(client: EnrichmentBackend) -> int | None:
-    """The credits that may still be spent; None if they cannot be read soon: the table is worth
-    more."""
+    """The credits that may still be spent; None if they cannot be read within `CREDITS_SECONDS`:
+    the table is returned without them."""
     with suppress(EnrichmentError), anyio.move_on_after(CREDITS_SECONDS):
         view = await client.credits()
         return view.balance if view.left is None else view.left

@@ -35,9 +35,9 @@ _NO_OBJECT = (
 async def normalize_arguments(
     ctx: ServerRequestContext[Any, Any], call_next: CallNext
 ) -> HandlerResult:
-    """Convert what clients send for arguments to an object, and a malformed reply to a question to
-    none. The SDK would refuse all else before the handler runs, and not say that nothing was
-    charged."""
+    """Convert the arguments that clients send to an object, and drop a malformed reply to a
+    question. The SDK would refuse both before the handler runs, and its error would not say that
+    nothing was charged."""
     if ctx.method in _WITH_ARGUMENTS and ctx.params is not None:
         given = arguments_object(ctx.params.get("arguments"))
         if not isinstance(given, dict):

@@ -1,4 +1,4 @@
-"""What the MCP SDK does not offer: the kind of a protocol version, and its private names.
+"""Gaps of the MCP SDK: the kind of a protocol version, and uses of its private names.
 
 All private names that we use are in this file. A release may change them, so the SDK is pinned
 below its next minor version, and tests/mcp/test_sdk.py checks each of them by name.

@@ -194,7 +194,7 @@ def to_task(output: BaseModel, arguments: Arguments, sign: Sign) -> dict[str, An
 
 
 def look_seconds(count: int) -> float:
-    """How long reading this many enrichments once may take."""
+    """Seconds that reading this many enrichments once may take."""
     return SHORT_WAIT + LOOK_FOR_EACH * count
 
 
@@ -226,7 +226,7 @@ class Tasks:
     async def acknowledge(
         self, context: ServerRequestContext[Any], params: TaskParams
     ) -> dict[str, Any]:
-        """Does nothing to the task: none asks for input, and between two polls nobody waits."""
+        """Ignore the input: no task asks for any, and between two polls nothing waits for it."""
         require_support(context)
         await results.with_protocol_errors(context.method, self.find(params.task_id))
         return {}

@@ -62,7 +62,7 @@ class Tool:
     waits: bool = False
     """Whether a call may wait until its cap."""
     question: Callable[[EnrichmentBackend, Any], Awaitable[str]] = _no_question
-    """What the user is asked before a credit is spent, if consent is required."""
+    """Returns the question for the user before a credit is spent, if consent is required."""
 
     @property
     def spends(self) -> bool:

@@ -20,8 +20,8 @@ MAX_RESPONSE_BYTES = 1024 * 1024
 """The limit of a response body. Expected ones are far smaller."""
 CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 2.0
-"""How long an idle connection is kept. Servers close theirs after 5 s, and after a POST on a
-closing connection it is unknown whether it arrived."""
+"""Seconds for which an idle connection is kept. Servers close theirs after 5 s, and after a POST on
+a closing connection it is unknown whether it arrived."""
 
 PRE_SEND_ERRORS: tuple[type[Exception], ...] = (
     httpx.ConnectError,

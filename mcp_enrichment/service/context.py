@@ -30,7 +30,7 @@ DELIVERY_DELAYS = (0.0, 5.0, 30.0)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
-    """How many seconds personal data is kept; None: until it is erased."""
+    """Seconds for which personal data is kept; None: until it is erased."""
 
     answers: float | None = 90 * DAY
     """After the completion of a request."""
@@ -39,7 +39,7 @@ class Retention:
 
 
 def _no_room(_request_id: str, _team_id: int) -> None:
-    """A process without a worker has none."""
+    """A process without a worker has no room for a lookup."""
 
 
 def _no_worker() -> None:

@@ -24,7 +24,7 @@ class Totals:
     jobs_waiting: Mapping[str, int]
     """By kind of job, with the running ones."""
     oldest_job_seconds: float
-    """How long the job has been due that is due longest; 0 if none is."""
+    """Seconds since the oldest due job became due; 0 if no job is due."""
     credits: Mapping[str, int]
     """Of all teams together: `available` and `held`, and what was ever `granted`, `corrected`,
     `settled` and `released`. The first two add up to granted + corrected - settled."""

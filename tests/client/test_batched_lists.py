@@ -166,7 +166,7 @@ async def test_a_cap_holds_with_batches(client: EnrichmentClient, service: ListS
     assert service.charged == 7
 
 
-async def test_what_a_lost_answer_had_started_is_found_again_by_its_keys(
+async def test_requests_of_a_batch_with_a_lost_answer_are_found_by_their_keys(
     client: EnrichmentClient, service: ListService, vendor: ScriptedServer
 ) -> None:
     async def accepts_and_resets(stream: SocketStream, seen: ReceivedRequest) -> None:

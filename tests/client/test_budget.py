@@ -133,7 +133,7 @@ async def test_the_budget_outlives_the_process_and_ends_with_the_day(
     ],
     ids=["found", "not found", "failed", "found for nothing", "still running"],
 )
-async def test_what_was_not_charged_is_given_back_to_the_budget(
+async def test_a_credit_that_was_not_charged_returns_to_the_budget(
     new_client: NewClient, vendor: ScriptedServer, *, end: dict[str, Any], spent: int
 ) -> None:
     lookups = _Account(50, holds_credits=False)
@@ -158,7 +158,7 @@ async def test_a_refused_request_costs_no_budget_and_an_unknown_outcome_does(
         assert (await client.credits()).spent_today == 1
 
 
-async def test_what_the_memory_answers_is_free_though_the_budget_is_spent(
+async def test_a_remembered_answer_is_free_after_the_budget_is_spent(
     new_client: NewClient, vendor: ScriptedServer
 ) -> None:
     lookups = ContractServer()
@@ -202,7 +202,7 @@ async def test_credits_that_are_charged_only_at_the_end_are_counted_once(
         assert (await client.credits()).left == 1
 
 
-async def test_without_a_budget_no_balance_is_asked_for(
+async def test_without_a_budget_the_balance_is_not_read(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts())

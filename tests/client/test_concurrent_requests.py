@@ -74,7 +74,7 @@ async def _go(process: Process) -> None:
     await process.stdin.send(b"go\n")
 
 
-async def _told(process: Process) -> Any:
+async def _output_of(process: Process) -> Any:
     assert process.stdout
     text = "".join([part async for part in TextReceiveStream(process.stdout)])
     assert await process.wait() == 0
@@ -83,7 +83,7 @@ async def _told(process: Process) -> Any:
 
 
 @pytest.mark.parametrize("supports_idempotency", [False, True])
-async def test_two_processes_that_ask_the_same_pay_once_and_raise_no_alarm(
+async def test_two_processes_with_the_same_request_pay_once_without_an_error(
     vendor: ScriptedServer, new_client: NewClient, memory: Path, *, supports_idempotency: bool
 ) -> None:
     service = Strict(supports_idempotency=supports_idempotency)
@@ -94,14 +94,15 @@ async def test_two_processes_that_ask_the_same_pay_once_and_raise_no_alarm(
     processes = [await _process(*arguments, name) for name in ("one", "two")]
     for process in processes:
         await _go(process)
-    told = {
-        name: await _told(process) for name, process in zip(("one", "two"), processes, strict=True)
+    results = {
+        name: await _output_of(process)
+        for name, process in zip(("one", "two"), processes, strict=True)
     }
     assert len(vendor.posts) == service.accepted == PAIRS + 1
     assert service.conflicts == 0
-    assert [told[name]["spent"] for name in told] == [PAIRS + 1] * 2
+    assert [results[name]["spent"] for name in results] == [PAIRS + 1] * 2
     for number in map(str, range(PAIRS)):
-        both = [told[name]["told"][number] for name in ("one", "two")]
+        both = [results[name]["results"][number] for name in ("one", "two")]
         assert [one[3] for one in both] == [f"one-{number}", f"two-{number}"]
         assert both[0][0] == both[1][0]
         joined, owned = sorted(both, key=lambda one: not one[1])
@@ -196,7 +197,7 @@ async def test_a_stopped_process_is_succeeded_after_a_while_and_joins_when_it_go
         answer = await client.request(ADA, EmailType.WORK)
         os.kill(asker.pid, signal.SIGCONT)
         answer_it.set()
-        late = (await _told(asker))["told"]["0"]
+        late = (await _output_of(asker))["results"]["0"]
         assert (await client.credits()).spent_today == 2
     assert late[:3] == [answer.id, True, 0]
     assert service.accepted == 2
@@ -228,39 +229,39 @@ async def test_a_refusal_of_a_repeat_does_not_free_the_credit_of_the_first_try(
 
 async def _both(client: EnrichmentClient, *callers: dict[str, Any]) -> list[Any]:
     """The result of each of these callers, who request at the same moment."""
-    told: list[Any] = [None] * len(callers)
+    results: list[Any] = [None] * len(callers)
 
     async def ask(number: int, options: dict[str, Any]) -> None:
         try:
-            told[number] = await client.request(PROFILE, EmailType.WORK, **options)
+            results[number] = await client.request(PROFILE, EmailType.WORK, **options)
         except CallbackRefused as refused:
-            told[number] = refused
+            results[number] = refused
 
     async with anyio.create_task_group() as tasks:
         for number, options in enumerate(callers):
             tasks.start_soon(ask, number, options)
-    return told
+    return results
 
 
-async def test_who_joins_is_told_so_pays_nothing_and_sees_only_the_own_reference(
+async def test_a_joined_request_is_reported_as_reused_free_and_with_its_own_reference(
     vendor: ScriptedServer, client: EnrichmentClient
 ) -> None:
     vendor.will(replies(201, found() | {"external_id": "first"}))
     hook = "https://hooks.example.com/"
-    told = await _both(
+    results = await _both(
         client,
         {"external_id": "first", "callback_url": hook},
         {"external_id": "second", "callback_url": f"{hook}other"},
         {"callback_url": hook},
         {},
     )
-    assert [one.reused for one in told] == [False, True, True, True]
-    assert [one.credits_charged for one in told] == [1, 0, 0, 0]
-    assert [one.external_id for one in told] == ["first", "second", None, None]
-    assert [one.callback_dropped for one in told] == [False, True, False, False]
+    assert [one.reused for one in results] == [False, True, True, True]
+    assert [one.credits_charged for one in results] == [1, 0, 0, 0]
+    assert [one.external_id for one in results] == ["first", "second", None, None]
+    assert [one.callback_dropped for one in results] == [False, True, False, False]
 
 
-async def test_who_joins_is_not_refused_for_the_callback_of_another(
+async def test_a_joined_request_is_not_refused_for_another_callers_callback(
     vendor: ScriptedServer, client: EnrichmentClient
 ) -> None:
     vendor.will(REFUSES_CALLBACK, accepts())

@@ -148,7 +148,9 @@ async def test_each_exception_of_httpx_is_an_error_of_the_tree(kind: type[Except
 
 
 @pytest.mark.parametrize("kind", [OSError, ValueError, RuntimeError, KeyError, ExceptionGroup])
-async def test_what_httpx_lets_through_is_an_error_of_the_tree_too(kind: type[Exception]) -> None:
+async def test_an_exception_that_httpx_does_not_wrap_is_an_error_of_the_tree_too(
+    kind: type[Exception],
+) -> None:
     error = ExceptionGroup("x", [OSError()]) if kind is ExceptionGroup else kind()
     assert await _of_get_and_post("http://x", Raises(error)) == MAY_HAVE_ARRIVED
 

@@ -60,7 +60,7 @@ def _lookups(vendor: ScriptedServer, *, supports_idempotency: bool) -> ContractS
     [(False, (), 2), (True, (), 2), (True, ("known",), 0)],
     ids=["no keys", "keys, at first contact", "keys"],
 )
-async def test_a_request_interrupted_at_any_step_is_joined_or_told_as_unknown(
+async def test_a_request_interrupted_at_any_step_is_joined_or_reported_as_unknown(
     new_client: NewClient,
     vendor: ScriptedServer,
     tmp_path: Path,

@@ -38,7 +38,7 @@ class KilledList:
     runs: int = 0
     final: Counter[int] = field(default_factory=Counter)
     """The final rows of each profile."""
-    told: dict[int, str] = field(default_factory=dict)
+    outcomes: dict[int, str] = field(default_factory=dict)
     previews: list[int] = field(default_factory=lambda: [ROWS])
     balance: int | None = None
 
@@ -67,8 +67,8 @@ class KilledList:
         self.runs += 1
         for line in map(json.loads, ended.stdout.splitlines()):
             if "number" in line:
-                self.told[line["number"]] = line["told"]
-                self.final[line["number"]] += line["told"] in FINAL
+                self.outcomes[line["number"]] = line["outcome"]
+                self.final[line["number"]] += line["outcome"] in FINAL
             elif "preview" in line:
                 self.previews.append(line["preview"])
             else:
@@ -94,20 +94,20 @@ def test_a_list_that_is_killed_five_times_pays_for_nobody_twice_and_stays_within
     still_open, before = set(enriched.open), len(enriched.invoice)
     assert enriched.run("never", 0) == 0
 
-    assert set(enriched.told) == set(range(ROWS))
-    refused = [number for number, told in enriched.told.items() if told not in FINAL]
-    assert {enriched.told[number] for number in refused} <= {"budget_exceeded"}
+    assert set(enriched.outcomes) == set(range(ROWS))
+    refused = [number for number, outcome in enriched.outcomes.items() if outcome not in FINAL]
+    assert {enriched.outcomes[number] for number in refused} <= {"budget_exceeded"}
     assert max(enriched.final.values()) == 1
     assert set(enriched.invoice[before:]) <= still_open - set(enriched.invoice[:before])
     assert max(Counter(enriched.invoice).values()) == 1
     assert len(enriched.invoice) <= enriched.previews[0] == ROWS
 
     charged = FIRST_GRANT - (enriched.balance or 0)
-    found = [number for number, told in enriched.told.items() if told == "completed"]
+    found = [number for number, outcome in enriched.outcomes.items() if outcome == "completed"]
     assert len(found) == charged <= CAP
     # Nothing is refused while a credit is left: those of misses come back, also in a later run.
     assert not refused or charged == CAP
     # Only a kill in a call of the vendor loses an answer, of an address that may be charged for.
-    lost = [number for number, told in enriched.told.items() if told == "failed"]
+    lost = [number for number, outcome in enriched.outcomes.items() if outcome == "failed"]
     paid = {number for number in enriched.invoice if number % HIT_EVERY == 0}
     assert paid == set(found) | (paid & set(lost))

@@ -147,7 +147,7 @@ async def test_two_processes_that_work_on_one_list_do_not_pass_its_cap_together(
     assert service.charged == 7
 
 
-async def test_a_list_takes_what_credits_there_are_and_waits_for_those_that_misses_give_back(
+async def test_a_list_uses_the_free_credits_and_waits_for_those_that_misses_give_back(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.always(service := ListService(credits_left=3))

@@ -129,7 +129,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("variable", "value"), WRONG)
-async def test_a_proxy_or_certificates_that_cannot_be_used_are_told_as_one_cause(
+async def test_an_unusable_proxy_or_certificate_variable_is_named_in_the_error(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)

@@ -58,7 +58,7 @@ def test_a_lookup_that_outlasts_all_that_were_seen_is_read_by_its_age() -> None:
     assert _taught("a moment").pause(40, 30) == PollSchedule().pause(40, 30)
 
 
-def test_what_is_learned_while_running_counts_from_then_on() -> None:
+def test_a_duration_that_is_learned_while_running_counts_from_then_on() -> None:
     learning = PollSchedule()
     before = learning.pause(25, 20)
     for _ in range(poll_schedule.MIN_DURATIONS):

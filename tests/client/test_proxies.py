@@ -138,7 +138,7 @@ async def test_a_plain_proxy_that_breaks_after_it_was_sent_the_request_leaves_th
             assert await client._store.spent_today() == 1
 
 
-async def test_what_the_trace_calls_by_an_unknown_name_may_have_been_sent() -> None:
+async def test_an_unknown_trace_event_counts_as_sent() -> None:
     way = http._SendProgress()
     await way.trace("connection.connect_tcp.started", {})
     assert way.is_unsent

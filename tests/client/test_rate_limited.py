@@ -29,7 +29,7 @@ def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "READ_SECONDS", 0)
 
 
-async def test_nobody_of_an_account_that_was_told_to_slow_down_sends_anything(
+async def test_after_a_429_no_call_of_the_account_is_sent(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(429, b"", {"retry-after": "900"}))
@@ -72,7 +72,7 @@ async def test_a_hundred_waits_are_slowed_down_by_one_answer_and_none_is_lost(
     assert len(vendor.seen) <= len(ids) + refused_or_in_flight
 
 
-async def test_a_server_that_stays_busy_is_told_as_such_with_the_time_to_wait(
+async def test_a_lasting_429_is_reported_with_the_seconds_to_wait(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.always(replies(429, b"", {"retry-after": "900"}))

@@ -67,7 +67,7 @@ FINAL: dict[str, tuple[Behaviour, type[EnrichmentError]]] = {
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_a_read_that_fails_in_passing_is_made_again(
+async def test_a_read_with_a_transient_error_is_retried(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(client_module, "READ_SECONDS", HANG)
@@ -79,7 +79,7 @@ async def test_a_read_that_fails_in_passing_is_made_again(
 
 
 @pytest.mark.parametrize("fault", FINAL)
-async def test_a_read_that_cannot_get_better_is_made_once(
+async def test_a_read_with_a_permanent_error_is_not_retried(
     client: EnrichmentClient, vendor: ScriptedServer, fault: str
 ) -> None:
     behaviour, kind = FINAL[fault]
@@ -91,7 +91,7 @@ async def test_a_read_that_cannot_get_better_is_made_once(
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_an_outage_that_lasts_is_told_as_one(
+async def test_a_lasting_outage_is_reported_as_an_outage(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(client_module, "READ_SECONDS", 1.0)
@@ -120,7 +120,7 @@ async def test_a_server_that_asks_for_a_pause_gets_it(
     assert len(vendor.seen) == 2
 
 
-async def test_a_pause_that_is_too_long_is_told_at_once(
+async def test_a_retry_after_that_is_too_long_is_reported_at_once(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(429, b"", {"retry-after": "3600"}))

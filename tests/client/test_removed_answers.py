@@ -39,7 +39,7 @@ def removed(reason: Reason) -> dict[str, Any]:
     return missed() | {"linkedin_url": "", "reason": reason, "credits_charged": 1}
 
 
-async def asked_and_ended(
+async def request_until_final(
     client: EnrichmentClient, lookups: ContractServer, end: dict[str, Any]
 ) -> None:
     await ask(client)
@@ -49,20 +49,20 @@ async def asked_and_ended(
 
 @pytest.mark.parametrize("reason", [Reason.EXPIRED, Reason.ERASED])
 @pytest.mark.parametrize("before", [found(), missed()], ids=["a hit", "a miss"])
-async def test_an_answer_that_was_deleted_is_asked_for_anew(
+async def test_a_deleted_answer_is_requested_anew(
     client: EnrichmentClient, lookups: ContractServer, reason: Reason, before: dict[str, Any]
 ) -> None:
-    await asked_and_ended(client, lookups, before)
+    await request_until_final(client, lookups, before)
     lookups.end(removed(reason))
     again = await ask(client)
     assert (again.id, again.reused) == ("e2", False)
     assert lookups.accepted == 2
 
 
-async def test_by_its_id_a_deleted_answer_says_what_became_of_it_and_asks_nothing(
+async def test_a_deleted_answer_read_by_its_id_has_a_reason_and_requests_nothing(
     client: EnrichmentClient, lookups: ContractServer
 ) -> None:
-    await asked_and_ended(client, lookups, found())
+    await request_until_final(client, lookups, found())
     lookups.end(removed(Reason.EXPIRED))
     answer = await client.get("e1")
     assert (answer.status, answer.reason, answer.email) == (
@@ -80,15 +80,15 @@ async def test_by_its_id_a_deleted_answer_says_what_became_of_it_and_asks_nothin
 async def test_a_suppressed_answer_is_not_paid_for_again(
     client: EnrichmentClient, lookups: ContractServer
 ) -> None:
-    await asked_and_ended(client, lookups, found())
+    await request_until_final(client, lookups, found())
     lookups.end(removed(Reason.SUPPRESSED))
     again = await ask(client)
     assert (again.id, again.reused, again.status) == ("e1", True, Status.NOT_FOUND)
     assert lookups.accepted == 1
 
 
-async def test_what_was_charged_and_then_suppressed_counts_as_spent(
+async def test_a_charged_answer_counts_as_spent_after_it_is_suppressed(
     client: EnrichmentClient, lookups: ContractServer
 ) -> None:
-    await asked_and_ended(client, lookups, removed(Reason.SUPPRESSED))
+    await request_until_final(client, lookups, removed(Reason.SUPPRESSED))
     assert (await client._store.spent_today()) == 1

@@ -47,7 +47,9 @@ async def _ask(client: EnrichmentClient, **options: object) -> EnrichmentResult:
         return await client.request(PROFILE, EmailType.WORK, **options)  # type: ignore[arg-type]
 
 
-async def _asked_and_ended(client: EnrichmentClient, lookups: ContractServer, end: object) -> None:
+async def _request_until_final(
+    client: EnrichmentClient, lookups: ContractServer, end: object
+) -> None:
     await _ask(client)
     lookups.end(end)  # type: ignore[arg-type]
     await client.wait(["e1"], HANG)
@@ -55,7 +57,7 @@ async def _asked_and_ended(client: EnrichmentClient, lookups: ContractServer, en
 
 @pytest.fixture
 def transactions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What changes the state file, from now on."""
+    """The transactions that change the state file from now on."""
     begun: list[Any] = []
     run = SQLiteFile.run
 
@@ -149,7 +151,7 @@ async def test_a_request_that_runs_is_joined(
 async def test_a_hit_is_read_again_by_its_id_and_not_charged_again(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
-    await _asked_and_ended(client, lookups, found())
+    await _request_until_final(client, lookups, found())
     answer = await _ask(client)
     assert (answer.id, answer.email, answer.type) == ("e1", ADDRESS, EmailType.WORK)
     assert (answer.reused, answer.credits_charged) == (True, 0)
@@ -157,7 +159,7 @@ async def test_a_hit_is_read_again_by_its_id_and_not_charged_again(
     assert vendor.seen[-1].method == "GET"
 
 
-async def test_every_way_to_write_a_profile_is_the_same_question(
+async def test_every_spelling_of_a_profile_is_the_same_request(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     for url in ("linkedin.com/in/ada", "https://de.linkedin.com/in/ADA/?trk=x", f" {PROFILE}/ "):
@@ -165,7 +167,7 @@ async def test_every_way_to_write_a_profile_is_the_same_question(
     assert len(vendor.posts) == 1
 
 
-async def test_another_type_or_person_or_account_is_another_question(
+async def test_another_type_or_person_or_account_is_another_request(
     new_client: NewClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     async with new_client() as client, new_client(api_key="k-other") as other:
@@ -191,7 +193,7 @@ async def test_another_type_or_person_or_account_is_another_question(
     ],
     ids=lambda value: value["status"] if isinstance(value, dict) else str(value),
 )
-async def test_what_has_ended_is_asked_anew_only_where_that_may_help_or_is_wished(
+async def test_a_final_request_is_repeated_only_if_that_may_help_or_is_forced(
     client: EnrichmentClient,
     vendor: ScriptedServer,
     lookups: ContractServer,
@@ -200,14 +202,14 @@ async def test_what_has_ended_is_asked_anew_only_where_that_may_help_or_is_wishe
     refresh: bool,
     posts: int,
 ) -> None:
-    await _asked_and_ended(client, lookups, end)
+    await _request_until_final(client, lookups, end)
     answer = await _ask(client, force_refresh=refresh)
     assert len(vendor.posts) == posts
     assert (answer.id, answer.reused) == (f"e{posts}", posts == 1)
     assert len({post.headers["idempotency-key"] for post in vendor.posts}) == posts
 
 
-async def test_what_ended_while_nobody_looked_is_known_when_it_is_asked_again(
+async def test_an_outcome_that_nobody_polled_is_found_by_the_next_request(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await _ask(client)
@@ -228,7 +230,7 @@ async def test_a_miss_is_kept_for_as_long_as_it_is_set(
     posts: int,
 ) -> None:
     async with new_client(keep_misses=keep_misses) as client:
-        await _asked_and_ended(client, lookups, missed())
+        await _request_until_final(client, lookups, missed())
         await anyio.sleep(0.25)  # lets 0.2 seconds pass
         answer = await _ask(client)
     assert answer.status is (Status.NOT_FOUND if posts == 1 else Status.PENDING)
@@ -240,7 +242,7 @@ async def test_a_question_is_remembered_for_as_long_as_it_is_set(
     new_client: NewClient, vendor: ScriptedServer, lookups: ContractServer, keep: float, posts: int
 ) -> None:
     async with new_client(keep=keep) as client:
-        await _asked_and_ended(client, lookups, found())
+        await _request_until_final(client, lookups, found())
         await anyio.sleep(0.25)  # lets 0.2 seconds pass
         answer = await _ask(client)
     assert answer.reused is (posts == 1)
@@ -261,7 +263,7 @@ async def test_a_refused_refresh_leaves_the_earlier_answer(
 ) -> None:
     monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.5)
     async with new_client() as client:
-        await _asked_and_ended(client, lookups, found())
+        await _request_until_final(client, lookups, found())
         vendor.always(replies(status, HTML))
         with pytest.raises(kind):
             await _ask(client, force_refresh=True)
@@ -273,7 +275,7 @@ async def test_a_refused_refresh_leaves_the_earlier_answer(
 async def test_a_server_that_lags_behind_itself_has_not_forgotten(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
-    await _asked_and_ended(client, lookups, found())
+    await _request_until_final(client, lookups, found())
     vendor.will(replies(404, HTML))
     with pytest.raises(ServiceUnavailable):
         await _ask(client)
@@ -284,20 +286,20 @@ async def test_a_server_that_lags_behind_itself_has_not_forgotten(
 async def test_a_hit_that_the_server_calls_failed_later_is_not_paid_for_again(
     client: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
-    await _asked_and_ended(client, lookups, found())
+    await _request_until_final(client, lookups, found())
     vendor.will(replies(200, {"_id": "e1", "status": "failed", "linkedin_url": PROFILE}))
     assert (await _ask(client)).reused
     assert len(vendor.posts) == 1
 
 
-async def test_what_the_server_has_forgotten_is_said_and_the_next_request_is_new(
+async def test_an_id_that_the_server_has_forgotten_is_reported_and_the_next_request_is_new(
     client: EnrichmentClient,
     vendor: ScriptedServer,
     lookups: ContractServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.client.submitter.REPLICATION_LAG_SECONDS", 0)
-    await _asked_and_ended(client, lookups, found())
+    await _request_until_final(client, lookups, found())
     vendor.will(replies(404, HTML))
     with pytest.raises(UnknownEnrichment, match="no longer knows"):
         await _ask(client)
@@ -313,14 +315,14 @@ async def test_a_server_that_is_down_does_not_make_a_hit_be_paid_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mcp_enrichment.client.client.READ_SECONDS", 0.5)
-    await _asked_and_ended(client, lookups, found())
+    await _request_until_final(client, lookups, found())
     vendor.always(replies(503, HTML))
     with pytest.raises(ServiceUnavailable):
         await _ask(client)
     assert len(vendor.posts) == 1
 
 
-async def test_a_lookup_outlives_the_client_that_asked(
+async def test_a_lookup_outlives_the_client_that_requested_it(
     new_client: NewClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     async with new_client() as client:

@@ -66,7 +66,7 @@ async def test_a_request_that_still_runs_is_recognised_by_its_external_id(
     ],
     ids=["no type yet", "another reference", "another's end", "another person", "another type"],
 )
-async def test_what_may_be_another_request_settles_nothing(
+async def test_a_result_that_may_be_another_requests_settles_nothing(
     client: EnrichmentClient, vendor: ScriptedServer, other: dict[str, Any]
 ) -> None:
     await _left_unknown(client, vendor, external_id="lead-42")

@@ -74,14 +74,14 @@ async def test_completed_without_a_real_address_is_a_bad_answer(
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "not-found", "failed", "unlocking"])
-async def test_no_address_is_told_before_the_lookup_is_completed(
+async def test_no_email_is_returned_before_the_lookup_is_completed(
     client: EnrichmentClient, vendor: ScriptedServer, status: str
 ) -> None:
     vendor.will(replies(200, enrichment(status=status, email="email_not_unlocked@domain.com")))
     assert (await client.get("e1")).email is None
 
 
-async def test_a_mask_in_the_answer_to_a_request_is_not_told_and_the_request_not_lost(
+async def test_a_masked_email_is_not_returned_and_its_request_not_lost(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(201, enrichment(status="completed", email="*")), replies(200, found()))
@@ -124,7 +124,7 @@ async def test_an_answer_that_lacks_what_the_contract_requires_is_a_bad_answer(
     assert len(vendor.seen) == 1
 
 
-async def test_what_an_answer_has_beyond_the_contract_is_ignored(
+async def test_fields_of_an_answer_beyond_the_contract_are_ignored(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     more = {"score": 1, "person": {"name": "Ada"}, "reason": "mood", "enrichment_type": "none"}
@@ -148,7 +148,7 @@ async def test_an_id_that_can_be_none_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("good", ["0", "507f1f77bcf86cd799439011", "a-b_C", "e" * 128])
-async def test_an_id_of_any_plain_form_is_asked_for_as_it_is(
+async def test_an_id_without_special_characters_is_sent_unchanged(
     client: EnrichmentClient, vendor: ScriptedServer, good: str
 ) -> None:
     vendor.will(replies(200, found(good)))
@@ -157,7 +157,7 @@ async def test_an_id_of_any_plain_form_is_asked_for_as_it_is(
 
 
 @pytest.mark.parametrize("url", ["", "ada", "https://www.linkedin.com/company/x", "http://[", "\0"])
-async def test_what_is_no_profile_is_refused_before_anything_is_sent(
+async def test_a_text_that_is_no_profile_is_refused_before_anything_is_sent(
     client: EnrichmentClient, vendor: ScriptedServer, url: str
 ) -> None:
     with pytest.raises(InvalidProfileURL, match="Nothing was sent"):
@@ -187,7 +187,7 @@ async def test_an_argument_that_cannot_be_sent_is_refused_as_one(
     assert not vendor.seen
 
 
-async def test_a_request_says_exactly_what_was_asked(
+async def test_a_post_has_exactly_the_arguments_of_the_call(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts())

@@ -26,7 +26,7 @@ def _real_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "LONGEST_BACKOFF", 8.0)
 
 
-def test_only_what_may_pass_is_asked_again() -> None:
+def test_only_transient_errors_are_retried() -> None:
     assert retry.backoff(RateLimited(), 1) is not None
     assert retry.backoff(ServiceUnavailable(), 1) is not None
     assert retry.backoff(StorageFailed(StorageFault.BUSY), 1) is not None
@@ -47,7 +47,7 @@ def test_pauses_are_spread_over_the_whole_of_a_bound_that_doubles(
     assert sum(pauses) / len(pauses) == pytest.approx(bound / 2, rel=0.1)
 
 
-def test_nothing_is_asked_sooner_than_the_server_wants() -> None:
+def test_no_retry_is_sooner_than_retry_after() -> None:
     pauses = {retry.backoff(RateLimited(retry_after=30), n) for n in range(1, 50)}
     assert pauses == {30}
 
@@ -74,7 +74,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(
     assert parse_retry_after(value) == seconds
 
 
-def test_a_date_is_told_as_seconds_from_now() -> None:
+def test_a_retry_after_date_becomes_seconds_from_now() -> None:
     in_an_hour = formatdate(time.time() + 3600, usegmt=True)
     assert parse_retry_after(in_an_hour) == pytest.approx(3600, abs=5)
 

@@ -64,7 +64,7 @@ def _says(status: int, seconds: float = PAUSE, body: Any = HTML) -> Behaviour:
     "busy",
     [*map(_says, (408, 425, 429, 500, 502, 503, 504, 409)), _says(503, PAUSE, STORAGE_BUSY)],
 )
-async def test_a_post_is_not_made_again_before_the_server_wants_it(
+async def test_a_post_is_not_retried_before_retry_after(
     new_client: NewClient, vendor: ScriptedServer, busy: Behaviour
 ) -> None:
     times = Times()
@@ -76,7 +76,7 @@ async def test_a_post_is_not_made_again_before_the_server_wants_it(
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 @pytest.mark.parametrize("read", ["get", "wait"])
-async def test_a_read_is_not_made_again_before_the_server_wants_it(
+async def test_a_read_is_not_retried_before_retry_after(
     client: EnrichmentClient, vendor: ScriptedServer, read: str, status: int
 ) -> None:
     times = Times()
@@ -97,7 +97,7 @@ async def test_a_date_is_obeyed_as_seconds_are(
 
 
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, ServiceUnavailable)])
-async def test_a_post_that_is_wanted_too_late_is_told_at_once_and_costs_nothing(
+async def test_a_refused_post_with_a_retry_after_past_its_time_fails_at_once_for_free(
     client: EnrichmentClient, vendor: ScriptedServer, status: int, kind: type[Exception]
 ) -> None:
     vendor.will(_says(status, 3600))
@@ -108,7 +108,7 @@ async def test_a_post_that_is_wanted_too_late_is_told_at_once_and_costs_nothing(
     assert await client._store.spent_today() == 0
 
 
-async def test_a_post_that_may_have_arrived_and_is_wanted_too_late_may_have_cost_a_credit(
+async def test_a_post_that_may_have_arrived_and_has_a_late_retry_after_may_have_cost_a_credit(
     new_client: NewClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(_says(502, 3600))
@@ -121,7 +121,7 @@ async def test_a_post_that_may_have_arrived_and_is_wanted_too_late_may_have_cost
 
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, ServiceUnavailable)])
 @pytest.mark.parametrize("read", ["get", "wait"])
-async def test_a_read_that_is_wanted_too_late_is_told_before_the_time_is_over(
+async def test_a_read_with_a_retry_after_past_its_time_fails_early(
     client: EnrichmentClient, vendor: ScriptedServer, read: str, status: int, kind: type[Exception]
 ) -> None:
     vendor.will(_says(status, 3600))

@@ -27,7 +27,7 @@ def adas(client: EnrichmentClient) -> ScopedClient:
     return ScopedClient(client=client, signer=ADA, may_submit=True)
 
 
-async def test_of_many_ids_the_one_that_is_gone_is_named_as_its_caller_knows_it(
+async def test_an_unknown_id_among_many_is_reported_as_the_caller_gave_it(
     adas: ScopedClient, vendor: ScriptedServer
 ) -> None:
     vendor.always(knows_all_but_gone)
@@ -38,7 +38,7 @@ async def test_of_many_ids_the_one_that_is_gone_is_named_as_its_caller_knows_it(
     assert f"with the id {signed_id[1]}." in str(raised.value)
 
 
-async def test_of_many_ids_the_one_that_is_another_callers_is_named_and_none_is_asked_for(
+async def test_another_callers_id_among_many_is_reported_and_none_is_polled(
     adas: ScopedClient, vendor: ScriptedServer
 ) -> None:
     signed_id = [ADA.sign(IDS[0], is_own=True), JONAS.sign(IDS[2], is_own=True)]

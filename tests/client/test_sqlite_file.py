@@ -298,7 +298,7 @@ async def test_a_file_of_the_version_before_lists_is_kept_and_nothing_is_paid_ag
     assert len(vendor.posts) == 1
 
 
-async def test_a_file_that_another_version_makes_anew_is_told(
+async def test_a_file_that_another_version_replaces_is_reported(
     memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _of_version(memory, SCHEMA.version + 1)
@@ -309,7 +309,7 @@ async def test_a_file_that_another_version_makes_anew_is_told(
 
 
 @pytest.mark.parametrize("obstacle", ["a file", "no permission", "a folder"])
-async def test_a_place_that_cannot_be_written_is_told_and_nothing_is_sent(
+async def test_a_folder_that_cannot_be_written_is_reported_and_nothing_is_sent(
     new_client: NewClient, vendor: ScriptedServer, tmp_path: Path, obstacle: str
 ) -> None:
     memory = tmp_path / "state" / "memory.db"
@@ -337,7 +337,7 @@ def _unwritable() -> Path:
     return folder / "mcp-enrichment"
 
 
-async def test_a_memory_that_others_keep_locked_is_told_and_nothing_is_sent(
+async def test_a_state_file_that_others_keep_locked_is_reported_and_nothing_is_sent(
     client: EnrichmentClient, vendor: ScriptedServer, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)

@@ -95,7 +95,7 @@ async def test_a_post_that_may_have_arrived_is_never_repeated(
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-async def test_a_refusal_is_told_and_leaves_no_trace(
+async def test_a_refused_request_is_reported_and_not_saved(
     client: EnrichmentClient, vendor: ScriptedServer, fault: str
 ) -> None:
     behaviour, kind = REFUSED[fault]
@@ -112,7 +112,7 @@ async def test_a_refusal_is_told_and_leaves_no_trace(
 
 
 @pytest.mark.parametrize("fault", SURELY_NOT_BEGUN)
-async def test_a_post_that_surely_began_nothing_is_repeated(
+async def test_a_post_that_certainly_started_nothing_is_retried(
     client: EnrichmentClient, vendor: ScriptedServer, fault: str
 ) -> None:
     busy = replies(SURELY_NOT_BEGUN[fault], HTML)
@@ -123,7 +123,7 @@ async def test_a_post_that_surely_began_nothing_is_repeated(
     assert len({post.headers["idempotency-key"] for post in vendor.posts}) == 1
 
 
-async def test_a_server_that_stays_busy_is_told_as_such_and_can_be_asked_again(
+async def test_a_server_that_stays_busy_is_reported_and_the_request_can_be_repeated(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.1)
@@ -166,7 +166,7 @@ async def test_a_server_that_comes_up_late_is_asked_once(
     assert len(end.posts) == 1
 
 
-async def test_a_server_that_is_down_is_told_and_can_be_asked_again(
+async def test_a_server_that_is_down_is_reported_and_the_request_can_be_repeated(
     memory: Path, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(post_sender, "POST_RETRY_SECONDS", 0.1)

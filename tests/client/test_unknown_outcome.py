@@ -58,7 +58,7 @@ async def test_an_unknown_outcome_is_remembered_by_every_process(
     assert len(vendor.posts) == 1
 
 
-async def test_only_who_insists_may_ask_again_after_an_unknown_outcome(
+async def test_after_an_unknown_outcome_only_force_refresh_sends_another_post(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(resets(), accepts())
@@ -68,7 +68,7 @@ async def test_only_who_insists_may_ask_again_after_an_unknown_outcome(
     assert len(vendor.posts) == 2
 
 
-async def test_a_refusal_of_who_insists_does_not_make_the_outcome_known(
+async def test_a_refused_force_refresh_leaves_the_outcome_unknown(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(resets(), replies(402, HTML))
@@ -162,7 +162,7 @@ async def test_one_server_that_honours_keys_says_nothing_about_another(
     ("after", "kind"),
     [(accepts(), None), (resets(), OutcomeUnknown), (replies(402, HTML), EnrichmentError)],
 )
-async def test_what_came_of_a_post_is_told_though_it_cannot_be_written_down(
+async def test_the_result_of_a_post_is_returned_even_if_it_cannot_be_saved(
     new_client: NewClient,
     vendor: ScriptedServer,
     memory: Path,
@@ -195,7 +195,7 @@ async def test_what_came_of_a_post_is_told_though_it_cannot_be_written_down(
     assert len(vendor.posts) == 1
 
 
-async def test_a_caller_that_leaves_does_not_tear_the_request(
+async def test_a_cancelled_call_does_not_interrupt_its_post(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     lookups = ContractServer(takes=0.2)

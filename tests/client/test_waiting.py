@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_server_that_holds_is_asked_once_and_its_answer_is_told(
+async def test_a_server_that_holds_responses_is_polled_once(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     lookups = ContractServer(holds=True)
@@ -45,7 +45,7 @@ async def test_a_server_that_holds_is_asked_once_and_its_answer_is_told(
     assert vendor.seen[0].headers["prefer"] == f"wait={poller.HOLD}"
 
 
-async def test_a_server_that_does_not_hold_is_asked_again_until_the_lookup_has_ended(
+async def test_a_server_that_does_not_hold_is_polled_until_the_lookup_is_final(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(*[replies(200, enrichment())] * 4, replies(200, found()))
@@ -75,7 +75,7 @@ async def test_a_wait_lasts_from_its_beginning_however_busy_the_memory_is(
     )
 
 
-async def test_a_server_is_asked_to_hold_its_answer_until_shortly_before_the_wait_ends(
+async def test_the_requested_hold_ends_shortly_before_the_wait(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     lookups = ContractServer(holds=True)
@@ -89,7 +89,7 @@ async def test_a_server_is_asked_to_hold_its_answer_until_shortly_before_the_wai
         tasks.cancel_scope.cancel()
 
 
-async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
+async def test_an_answer_is_returned_in_time_however_busy_the_state_file_is(
     client: EnrichmentClient, vendor: ScriptedServer, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "SAVE_SECONDS", 0.25)
@@ -111,7 +111,7 @@ async def test_an_answer_is_told_in_time_however_busy_the_memory_is(
     assert asked.status is Status.COMPLETED, "the outcome is saved regardless"
 
 
-async def test_a_server_that_only_claims_to_hold_is_not_asked_without_pause(
+async def test_a_server_that_only_claims_to_hold_is_polled_with_pauses(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     at: list[float] = []
@@ -131,7 +131,7 @@ async def test_a_server_that_only_claims_to_hold_is_not_asked_without_pause(
 
 
 @pytest.mark.parametrize("tell_before", [60.0, 0.5], ids=["too short to hold", "held"])
-async def test_a_wait_that_runs_out_while_the_server_holds_tells_the_last_state(
+async def test_a_wait_that_runs_out_while_the_server_holds_returns_the_last_state(
     client: EnrichmentClient,
     vendor: ScriptedServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -159,7 +159,7 @@ async def test_a_wait_that_runs_out_while_the_server_holds_tells_the_last_state(
     assert anyio.current_time() - began >= 60
 
 
-async def test_who_joins_a_held_poll_and_leaves_sooner_is_told_the_state_too(
+async def test_a_shorter_wait_that_joins_a_held_poll_gets_the_state_too(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(poller, "RESPONSE_MARGIN", 15.0)  # a busy machine may need this long
@@ -185,7 +185,7 @@ async def test_who_joins_a_held_poll_and_leaves_sooner_is_told_the_state_too(
         tasks.cancel_scope.cancel()
 
 
-async def test_a_wait_that_is_cancelled_hangs_up_at_once_and_asks_no_more(
+async def test_a_cancelled_wait_closes_its_connection_at_once_and_polls_no_more(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     asked, hung_up = anyio.Event(), anyio.Event()
@@ -206,7 +206,7 @@ async def test_a_wait_that_is_cancelled_hangs_up_at_once_and_asks_no_more(
     assert len(vendor.seen) == 1
 
 
-async def test_a_wait_that_is_cancelled_between_two_polls_asks_no_more(
+async def test_a_wait_that_is_cancelled_between_two_polls_polls_no_more(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     lookups = ContractServer()
@@ -242,7 +242,7 @@ async def _end_when_read(lookups: ContractServer) -> None:
 
 
 @pytest.mark.parametrize("holds", [True, False])
-async def test_who_waits_is_let_go_with_what_is_known_before_the_process_ends(
+async def test_waits_return_the_last_state_before_the_process_ends(
     client: EnrichmentClient, vendor: ScriptedServer, monkeypatch: pytest.MonkeyPatch, holds: bool
 ) -> None:
     lookups = ContractServer(holds=holds)

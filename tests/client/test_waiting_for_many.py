@@ -63,7 +63,7 @@ async def test_all_who_wait_for_one_id_share_one_poll(
     assert len(vendor.seen) == 1
 
 
-async def test_who_leaves_does_not_end_the_wait_of_the_others(
+async def test_a_cancelled_wait_does_not_end_the_wait_of_the_others(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     lookups = ContractServer(holds=True)

@@ -55,7 +55,7 @@ async def _once_time_is_over(
     return told[0]
 
 
-async def test_a_wait_that_runs_out_tells_the_state_that_was_seen_last(
+async def test_a_wait_that_runs_out_returns_the_last_state(
     client: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(200, enrichment()), replies(200, enrichment(status="processing")))
@@ -92,12 +92,12 @@ async def test_a_wait_without_any_answer_is_an_outage_and_not_an_answer(
 ) -> None:
     vendor.always(outage)  # type: ignore[arg-type]
 
-    async def is_told_or_has_failed() -> None:
+    async def every_poll_has_failed() -> None:
         await until(lambda: bool(vendor.seen))
         await until(lambda: all(poll.failures for poll in client._poller._running.values()))
 
     with anyio.fail_after(HANG):
-        told = await _once_time_is_over(client, is_told_or_has_failed)
+        told = await _once_time_is_over(client, every_poll_has_failed)
     assert isinstance(told, kind)
 
 
@@ -133,7 +133,7 @@ async def test_an_outage_in_the_middle_of_a_wait_is_waited_out(
         (replies(200, enrichment(status="completed", email="*")), BadAnswer),
     ],
 )
-async def test_what_cannot_pass_ends_a_wait_at_once(
+async def test_a_permanent_error_ends_a_wait_at_once(
     client: EnrichmentClient, vendor: ScriptedServer, fault: object, kind: type[EnrichmentError]
 ) -> None:
     vendor.will(replies(200, enrichment()), fault)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 OTHER = "https://www.linkedin.com/in/jonas"
 
 
-async def test_who_cannot_have_the_address_tells_nothing(
+async def test_a_webhook_with_a_wrong_token_triggers_nothing(
     pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
@@ -35,7 +35,7 @@ async def test_who_cannot_have_the_address_tells_nothing(
     assert len(vendor.seen) == 1
 
 
-async def test_a_caller_with_an_address_of_its_own_keeps_it_and_is_polled_for(
+async def test_a_callers_own_callback_url_is_kept_and_the_request_polled(
     pushed: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     own = "https://example.com/hook"
@@ -47,7 +47,7 @@ async def test_a_caller_with_an_address_of_its_own_keeps_it_and_is_polled_for(
 
 
 @pytest.mark.parametrize("code", ["invalid_callback_url", "whatever-they-call-it"])
-async def test_a_vendor_that_refuses_the_address_is_asked_without_it_from_then_on(
+async def test_a_vendor_that_refuses_our_callback_url_is_sent_none_from_then_on(
     pushed: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer, code: str
 ) -> None:
     vendor.will(replies(400, {"error": {"code": code, "message": "?"}}))
@@ -59,7 +59,7 @@ async def test_a_vendor_that_refuses_the_address_is_asked_without_it_from_then_o
         lookups.end(found())
 
 
-async def test_a_request_that_is_refused_for_another_reason_keeps_the_address(
+async def test_a_refusal_for_another_reason_keeps_our_callback_url(
     pushed: EnrichmentClient, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     vendor.will(replies(400), replies(400))
@@ -69,7 +69,7 @@ async def test_a_request_that_is_refused_for_another_reason_keeps_the_address(
     assert ["callback_url" in seen.json for seen in vendor.posts] == [True, False, True]
 
 
-async def test_a_post_that_is_sent_again_gives_the_same_address(
+async def test_a_repeated_post_has_the_same_callback_url(
     pushed: EnrichmentClient, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts("e0", replayed=False), resets(), accepts("e1", replayed=True))

@@ -54,7 +54,7 @@ def test_a_lookup_of_two_minutes_has_room_for_four_requests_and_no_more() -> Non
     assert 1 + safety_polls + 1 <= 4, "the POST, the safety polls, and the poll after the webhook"
 
 
-async def test_a_push_is_followed_by_one_question_and_a_wait_without_one_by_none(
+async def test_a_push_triggers_one_poll_and_a_wait_without_a_push_none(
     pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     first = await pushed.request(PROFILE, EmailType.WORK, wait=0.5)
@@ -118,7 +118,7 @@ async def test_a_push_to_another_process_wakes_who_waits_here(
     assert answers[0].email == ADDRESS
 
 
-async def test_a_process_that_was_not_asked_learns_that_a_push_is_to_come(
+async def test_another_process_knows_that_a_push_is_expected(
     pushed: EnrichmentClient,
     new_client: NewClient,
     tmp_path: Path,
@@ -162,7 +162,7 @@ async def test_a_push_that_is_lost_costs_time_once_and_no_answer(
     assert answer.email == ADDRESS, "polled, since webhooks do not arrive"
 
 
-async def test_an_end_that_was_noticed_late_teaches_nothing_about_how_long_lookups_take(
+async def test_an_outcome_that_is_noticed_late_is_not_learned_as_a_duration(
     pushed: EnrichmentClient, lookups: ContractServer, pause: Pause
 ) -> None:
     pause(0.2)
@@ -173,7 +173,7 @@ async def test_an_end_that_was_noticed_late_teaches_nothing_about_how_long_looku
     assert await pushed._store.durations() == []
 
 
-async def test_webhooks_are_believed_again_once_one_has_come(
+async def test_webhooks_are_expected_again_once_one_has_arrived(
     pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await webhooks.record_poll(EnrichmentBody.model_validate(found("e0")), notified=False)
@@ -188,7 +188,7 @@ async def test_webhooks_are_believed_again_once_one_has_come(
     assert len(vendor.seen) == seen + 1
 
 
-async def test_all_processes_and_the_operator_are_told_where_webhooks_do_not_arrive(
+async def test_missing_webhooks_are_logged_and_all_processes_poll(
     pushed: EnrichmentClient,
     webhooks: Webhooks,
     tmp_path: Path,
@@ -203,7 +203,7 @@ async def test_all_processes_and_the_operator_are_told_where_webhooks_do_not_arr
         assert await theirs.expected("e1") is None
 
 
-async def test_a_hint_is_not_an_answer_and_many_are_heeded_for_a_while_only(
+async def test_a_webhook_is_not_an_answer_and_only_ten_of_a_request_are_saved(
     pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     await pushed.request(PROFILE, EmailType.WORK)
@@ -217,7 +217,7 @@ async def test_a_hint_is_not_an_answer_and_many_are_heeded_for_a_while_only(
     assert answers[0].email == ADDRESS
 
 
-async def test_a_hint_does_not_cut_short_what_the_server_has_asked_for(
+async def test_a_webhook_does_not_shorten_retry_after(
     pushed: EnrichmentClient, webhooks: Webhooks, vendor: ScriptedServer
 ) -> None:
     vendor.will(accepts())
@@ -236,7 +236,7 @@ async def test_a_hint_does_not_cut_short_what_the_server_has_asked_for(
     assert len(vendor.seen) == 2
 
 
-async def test_without_a_file_that_can_be_written_it_is_polled(
+async def test_requests_are_polled_if_the_webhook_file_cannot_be_written(
     new_client: NewClient, tmp_path: Path, vendor: ScriptedServer, lookups: ContractServer
 ) -> None:
     (tmp_path / "folder").write_text("no folder")

@@ -1,4 +1,4 @@
-"""What holds for every page: its headers, its size, and that it needs no script to be read."""
+"""Every page has the security headers, a limited size, and is readable without a script."""
 
 from __future__ import annotations
 

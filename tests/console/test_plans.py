@@ -1,4 +1,4 @@
-"""What a page costs does not grow with the history: each query of a list reads an index."""
+"""The cost of a page does not grow with the history: each query of a list reads an index."""
 
 from __future__ import annotations
 

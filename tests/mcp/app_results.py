@@ -39,6 +39,6 @@ def result(content: dict[str, Any]) -> dict[str, Any]:
     return {"content": [], "structuredContent": content}
 
 
-def asked(*rows: list[Any]) -> dict[str, Any]:
+def arguments_for(*rows: list[Any]) -> dict[str, Any]:
     """The arguments of the call that gave these rows."""
     return {"linkedin_urls": [f"https://www.{cells[0]}" for cells in rows], "type": "work"}

@@ -40,7 +40,7 @@ class Piped:
         self._out = BufferedByteReceiveStream(self.process.stdout)
 
     @property
-    def asked(self) -> int:
+    def requests_sent(self) -> int:
         """The number of requests that `ask` has sent."""
         return self._last_id
 

@@ -1,4 +1,4 @@
-"""What the server answers through the SDK, without its transport."""
+"""The answers of the server through the SDK, without its transport."""
 
 from __future__ import annotations
 

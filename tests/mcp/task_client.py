@@ -51,7 +51,7 @@ class TaskClient(ClientExtension):
         self.given: list[CreatedTask] = []
         self.seen: list[dict[str, Any]] = []
         self.news: list[dict[str, Any]] = []
-        self.is_told = anyio.Event()
+        self.is_notified = anyio.Event()
         self.patient = True
         self.on_poll: Callable[[], None] = lambda: None
 
@@ -66,7 +66,7 @@ class TaskClient(ClientExtension):
     async def _resolve(self, task: CreatedTask, context: ClaimContext) -> CallToolResult:
         self.given.append(task)
         while self.patient:
-            now = await asked(context.session, "tasks/get", task.task_id)
+            now = await send_about_task(context.session, "tasks/get", task.task_id)
             self.seen.append(now)
             self.on_poll()
             if now["status"] == "completed":
@@ -76,10 +76,12 @@ class TaskClient(ClientExtension):
 
     async def _hear(self, news: News) -> None:
         self.news.append(news.model_extra or {})
-        self.is_told.set()
+        self.is_notified.set()
 
 
-async def asked(session: ClientSession, method: str, task_id: str, **more: Any) -> dict[str, Any]:
+async def send_about_task(
+    session: ClientSession, method: str, task_id: str, **more: Any
+) -> dict[str, Any]:
     """The answer to a bare request about a task."""
     request = OfATask(method=method, params={"taskId": task_id, **more})
     return await session.send_request(request, ANY)

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from playwright.async_api import expect
 
-from tests.mcp.app_results import asked, found, result, row, table
+from tests.mcp.app_results import arguments_for, found, result, row, table
 from tests.mcp.faces import face
 from tests.support.app_host import app_host, on_the_wire, through
 from tests.support.list_service import ListService, hit, miss
@@ -139,7 +139,7 @@ async def test_without_a_limit_of_the_cost_nothing_can_be_agreed_to(browser: Bro
         return result({"preview": {"known": 0, "new": 1}})
 
     async with app_host(browser, uncounted) as host:
-        await host.show(asked(*rows), table(*rows))
+        await host.show(arguments_for(*rows), table(*rows))
         await host.app.get_by_role("button", name="Find the rest").click()
         await expect(host.app.get_by_role("alert")).to_contain_text("cannot be read")
         await expect(host.app.get_by_role("button", name="Spend")).to_be_hidden()
@@ -156,7 +156,7 @@ async def test_a_refused_request_leaves_the_rows_as_they_were_and_says_why(
         raise ConnectionError
 
     async with app_host(browser, refused) as host:
-        await host.show(asked(*rows), table(*rows))
+        await host.show(arguments_for(*rows), table(*rows))
         await host.app.get_by_role("button", name="Find the rest").click()
         await host.app.get_by_role("button", name="Spend at most 1 credit").click()
         await expect(host.app.get_by_role("alert")).to_contain_text("passed on no answer")

@@ -13,7 +13,7 @@ from playwright.async_api import expect
 
 from mcp_enrichment.mcp import apps
 from mcp_enrichment.mcp.lists import COLUMNS
-from tests.mcp.app_results import asked, found, result, row, table
+from tests.mcp.app_results import arguments_for, found, result, row, table
 from tests.support.app_host import EVERYTHING, app_host
 from tests.support.browser import serious_faults
 
@@ -54,7 +54,7 @@ async def test_a_table_says_what_was_found_and_spent_and_why_a_row_has_no_email(
     browser: Browser,
 ) -> None:
     async with app_host(browser, no_calls) as host:
-        await host.show(asked(*MIXED), table(*MIXED))
+        await host.show(arguments_for(*MIXED), table(*MIXED))
         await expect(host.app.get_by_role("heading")).to_have_text("2 of 4 people found")
         await expect(host.app.get_by_text("1 credit spent, 200 left")).to_be_visible()
         each = await rows_of(host.app).all()
@@ -68,13 +68,13 @@ async def test_a_table_says_what_was_found_and_spent_and_why_a_row_has_no_email(
 async def test_a_chat_that_passes_on_the_text_alone_shows_the_same_table(browser: Browser) -> None:
     text = json.dumps(table(*MIXED)["structuredContent"])
     async with app_host(browser, no_calls) as host:
-        await host.show(asked(*MIXED), {"content": [{"type": "text", "text": text}]})
+        await host.show(arguments_for(*MIXED), {"content": [{"type": "text", "text": text}]})
         await expect(host.app.get_by_text("1 credit spent, 200 left")).to_be_visible()
 
 
 async def test_rows_are_shown_as_soon_as_the_call_begins(browser: Browser) -> None:
     async with app_host(browser, no_calls) as host:
-        await host.show(asked(*MIXED))
+        await host.show(arguments_for(*MIXED))
         await expect(rows_of(host.app)).to_have_count(4)
         await expect(host.app.get_by_text("Searching…")).to_have_count(4)
         await expect(host.app.get_by_role("progressbar")).to_be_visible()
@@ -84,7 +84,7 @@ async def test_a_column_sorts_up_then_down_then_as_given_with_empty_cells_last(
     browser: Browser,
 ) -> None:
     async with app_host(browser, no_calls) as host:
-        await host.show(asked(*MIXED), table(*MIXED))
+        await host.show(arguments_for(*MIXED), table(*MIXED))
         heading = host.app.get_by_role("columnheader", name="Email")
         given = await people_in(host.app)
         for order, people in (
@@ -100,7 +100,7 @@ async def test_a_column_sorts_up_then_down_then_as_given_with_empty_cells_last(
 
 async def test_rows_are_chosen_by_their_status_and_by_a_text(browser: Browser) -> None:
     async with app_host(browser, no_calls) as host:
-        await host.show(asked(*MIXED), table(*MIXED))
+        await host.show(arguments_for(*MIXED), table(*MIXED))
         await host.app.get_by_label("Show").select_option("completed")
         await expect(rows_of(host.app)).to_have_count(2)
         await host.app.get_by_label("Search").fill("crm-2")
@@ -116,7 +116,7 @@ async def test_a_long_list_is_leafed_through_in_a_frame_of_at_most_500_pixels(
     people = [found(number, external_id="CRM-1" * 9) for number in range(100)]
     seen: list[str] = []
     async with app_host(browser, no_calls, viewport={"width": width, "height": 600}) as host:
-        await host.show(asked(*people), table(*people))
+        await host.show(arguments_for(*people), table(*people))
         following = host.app.get_by_role("button", name="Next")
         await expect(following).to_be_enabled()
         while True:
@@ -140,7 +140,7 @@ async def test_a_full_screen_shows_all_rows(browser: Browser) -> None:
     people = [found(number) for number in range(30)]
     context = {"availableDisplayModes": ["inline", "fullscreen"], "displayMode": "inline"}
     async with app_host(browser, no_calls, context=context) as host:
-        await host.show(asked(*people), table(*people))
+        await host.show(arguments_for(*people), table(*people))
         await host.app.get_by_role("button", name="Expand").click()
         await expect(rows_of(host.app)).to_have_count(30)
         await host.app.get_by_role("button", name="Collapse").click()
@@ -154,7 +154,7 @@ async def test_the_csv_has_the_rows_shown_and_no_cell_that_a_spreadsheet_would_r
     rows = [found(number, external_id=text) for number, text in enumerate(formulas)]
     rows += [found(8, external_id='a "quoted"\nline, é'), row(9, "not-found")]
     async with app_host(browser, no_calls) as host:
-        await host.show(asked(*rows), table(*rows))
+        await host.show(arguments_for(*rows), table(*rows))
         await host.app.get_by_label("Show").select_option("completed")
         await host.app.get_by_role("button", name="CSV").click()
         [sent] = await host.heard("ui/download-file")
@@ -171,7 +171,7 @@ async def test_the_csv_has_the_rows_shown_and_no_cell_that_a_spreadsheet_would_r
 
 async def test_an_address_and_the_whole_table_can_be_copied(browser: Browser) -> None:
     async with app_host(browser, no_calls) as host:
-        await host.show(asked(*MIXED), table(*MIXED))
+        await host.show(arguments_for(*MIXED), table(*MIXED))
         for button, said, begins in (
             ("Copy person-2@example.com", "Copied person-2@example.com.", "person-2@example.com"),
             ("Copy", "Copied 4 people.", "linkedin_url\tstatus\temail"),
@@ -182,7 +182,7 @@ async def test_an_address_and_the_whole_table_can_be_copied(browser: Browser) ->
 
 
 async def _pasted(page: Any) -> str:
-    """What a person pastes into a field of the chat."""
+    """The text that a person pastes into a field of the chat."""
     await page.evaluate("document.body.append(document.createElement('textarea'))")
     area = page.locator("textarea").last
     await area.press("Control+V")
@@ -202,7 +202,7 @@ async def test_text_of_strangers_is_shown_and_runs_nothing(browser: Browser) -> 
     async with app_host(browser, no_calls) as host:
         await host.show({"linkedin_urls": [EXECUTES], "external_ids": [EXECUTES], "type": EXECUTES})
         await expect(rows_of(host.app)).to_contain_text([EXECUTES])
-        await host.show(asked(*rows), table(*rows))
+        await host.show(arguments_for(*rows), table(*rows))
         await expect(rows_of(host.app)).to_have_count(4)
         await host.show_result(error)
         await expect(host.app.get_by_role("alert")).to_contain_text(EXECUTES)
@@ -219,7 +219,7 @@ async def test_a_chat_that_refuses_tool_calls_still_shows_the_table(
 
     rows = [found(1), row(2, "pending", id="a" * 24), MIXED[3]]
     async with app_host(browser, refuse, capabilities=capabilities) as host:
-        await host.show(asked(*rows), table(*rows))
+        await host.show(arguments_for(*rows), table(*rows))
         await expect(host.app.get_by_text("Ask the assistant")).to_be_visible()
         await expect(rows_of(host.app)).to_have_count(3)
         await expect(host.app.get_by_role("button", name="CSV")).to_be_visible(
@@ -233,7 +233,7 @@ async def test_an_error_of_the_tool_is_shown_as_it_is_told_to_people(browser: Br
     told = {"happened": "No key is set.", "money": "Nothing was sent.", "for_person": "Set one."}
     error = {"isError": True, "content": [], "_meta": {"error": {"explanation": told}}}
     async with app_host(browser, no_calls) as host:
-        await host.show(asked(*MIXED), error)
+        await host.show(arguments_for(*MIXED), error)
         said = "No key is set. Nothing was sent. Set one."
         await expect(host.app.get_by_role("alert")).to_have_text(said)
         await expect(rows_of(host.app)).to_have_count(0)
@@ -251,7 +251,7 @@ async def test_a_result_that_cannot_be_read_is_said_to_be_so(
     browser: Browser, unreadable: dict[str, Any]
 ) -> None:
     async with app_host(browser, no_calls) as host:
-        await host.show(asked(*MIXED), unreadable)
+        await host.show(arguments_for(*MIXED), unreadable)
         told = host.app.get_by_role("alert")
         await expect(told).to_have_text("The server's answer cannot be read.")
         await host.show_result(table(*MIXED))
@@ -261,7 +261,7 @@ async def test_a_result_that_cannot_be_read_is_said_to_be_so(
 
 async def test_a_cancelled_call_leaves_no_row_searching(browser: Browser) -> None:
     async with app_host(browser, no_calls) as host:
-        await host.show(asked(*MIXED))
+        await host.show(arguments_for(*MIXED))
         await host.page.evaluate("sendCancelled()")
         await expect(host.app.get_by_role("alert")).to_contain_text("was cancelled")
         await expect(host.app.get_by_text("Searching…")).to_have_count(0)
@@ -283,7 +283,7 @@ async def test_axe_finds_nothing_serious_in_either_theme_also_while_it_asks(
     other = "dark" if theme == "light" else "light"
     view = {"color_scheme": other, "viewport": {"width": width, "height": 600}}
     async with app_host(browser, count, context={"theme": theme}, **view) as host:
-        await host.show(asked(*rows), table(*rows))
+        await host.show(arguments_for(*rows), table(*rows))
         await expect(rows_of(host.app)).to_have_count(6)
         assert await serious_faults(host.frame) == []
         await host.app.get_by_role("button", name="Find the rest").click()

@@ -101,7 +101,7 @@ def test_an_id_that_is_given_twice_is_answered_twice_in_its_places() -> None:
 
 
 @pytest.mark.parametrize(("name", "form", "said"), AMBIGUOUS)
-def test_what_is_ambiguous_is_refused_by_what_would_be_taken(
+def test_an_ambiguous_argument_is_refused_with_the_accepted_forms(
     name: str, form: Any, said: str
 ) -> None:
     with pytest.raises(InvalidArguments) as refused:
@@ -142,7 +142,7 @@ def test_a_required_argument_that_is_empty_is_named_as_missing(nothing: Any) -> 
         parse(RequestArguments, WORK | {"type": nothing})
 
 
-def test_what_a_client_adds_is_named_unless_its_name_may_be_personal() -> None:
+def test_an_unknown_argument_is_named_unless_its_name_may_be_personal() -> None:
     added = {"toolCallId": "call_1", "ada.okafor@example.com": 1, "x" * 41: 2, "na\nme": 3}
     assert ignored_names(CreditsArguments, added) == ["toolCallId"]
     many = {f"added_{number}": 0 for number in range(5000)}
@@ -159,7 +159,7 @@ N8N = {
 
 
 @pytest.mark.anyio
-async def test_what_n8n_adds_changes_nothing_and_is_told_beside_the_answer(
+async def test_the_arguments_that_n8n_adds_change_nothing_and_are_named_in_the_result(
     buyer: Client, vendor: ScriptedServer
 ) -> None:
     vendor.will(replies(201, wire("completed")))
@@ -172,7 +172,7 @@ async def test_what_n8n_adds_changes_nothing_and_is_told_beside_the_answer(
 
 
 @pytest.mark.anyio
-async def test_a_refusal_tells_what_was_ignored_too(buyer: Client) -> None:
+async def test_a_refusal_names_the_ignored_arguments_too(buyer: Client) -> None:
     refused = await buyer.call_tool("request_email_enrichment", {"linkedin_url": ADA, "kind": 1})
     assert error_of(refused)["sentence"].startswith("type is missing")
     assert (refused.meta or {})["ignored_arguments"] == ["kind"]

@@ -112,7 +112,9 @@ async def test_a_person_who_does_not_answer_holds_no_call_beyond_its_cap(
     assert not vendor.seen
 
 
-async def test_never_asks_nobody(vendor: ScriptedServer, remote: Settings, era: str) -> None:
+async def test_with_confirmation_set_to_never_nobody_is_asked(
+    vendor: ScriptedServer, remote: Settings, era: str
+) -> None:
     vendor.will(replies(201, wire("completed")))
     person = Person()
     async with face(remote, era, person=person) as client:

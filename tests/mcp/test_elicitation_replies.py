@@ -61,7 +61,7 @@ def _is_not_confirmed(result: dict[str, Any], *, says: str = "Nobody has agreed"
     assert "Nothing was sent and nothing charged" in told["text"]
 
 
-async def _asked_by(server: Piped) -> Any:
+async def _question_id(server: Piped) -> Any:
     """The id of the question that the server asks during a call."""
     await server.send(request("the call", "tools/call", CALL))
     while True:
@@ -71,7 +71,7 @@ async def _asked_by(server: Piped) -> Any:
 
 
 async def _answered(server: Piped, answer: dict[str, Any]) -> dict[str, Any]:
-    asked = await _asked_by(server)
+    asked = await _question_id(server)
     await server.send(json.dumps({"jsonrpc": "2.0", "id": asked} | answer))
     while True:
         message = json.loads(await server.line())
@@ -122,7 +122,7 @@ async def test_a_call_that_is_cancelled_while_the_person_is_asked_sends_nothing(
 ) -> None:
     async with piped(tmp_path, **_settings(vendor)) as server:
         await _shaken_hands(server)
-        asked = await _asked_by(server)
+        asked = await _question_id(server)
         cancel = {"method": "notifications/cancelled", "params": {"requestId": "the call"}}
         await server.send(json.dumps({"jsonrpc": "2.0"} | cancel))
         late = {"jsonrpc": "2.0", "id": asked, "result": {"action": "accept"}}
@@ -136,7 +136,7 @@ async def test_a_client_that_leaves_while_the_person_is_asked_has_sent_nothing(
 ) -> None:
     async with piped(tmp_path, **_settings(vendor)) as server:
         await _shaken_hands(server)
-        await _asked_by(server)
+        await _question_id(server)
         assert await server.ends() == 0
     assert not vendor.posts
 

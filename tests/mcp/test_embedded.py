@@ -160,7 +160,7 @@ async def test_a_request_that_fails_after_it_was_stored_is_sent_again_and_charge
     assert await balance(assistant) == 249
 
 
-async def test_what_one_process_was_told_another_remembers(embedded: Settings) -> None:
+async def test_an_answer_to_one_process_is_remembered_by_another(embedded: Settings) -> None:
     import_sample(embedded)
     async with face(embedded, "auto") as one, face(embedded, "legacy") as other:
         first = await ask(one, ADA, "work")
@@ -181,7 +181,7 @@ async def test_a_folder_that_cannot_be_made_is_told_and_tried_again_at_the_next_
 
 
 @pytest.mark.parametrize("tool", ["get_credits", "request_email_enrichment", "get_enrichment"])
-async def test_a_defect_while_the_service_opens_is_told_at_once_as_what_it_is(
+async def test_a_bug_while_the_service_opens_is_reported_at_once_as_internal_error(
     assistant: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tool: str
 ) -> None:
     opened: list[None] = []
@@ -206,7 +206,7 @@ async def test_a_defect_while_the_service_opens_is_told_at_once_as_what_it_is(
     assert await balance(assistant) == 250
 
 
-async def test_a_defect_as_an_answer_is_read_is_told_at_once_as_what_it_is(
+async def test_a_bug_while_an_answer_is_read_is_reported_at_once_as_internal_error(
     assistant: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_export: list[None] = []
@@ -223,7 +223,7 @@ async def test_a_defect_as_an_answer_is_read_is_told_at_once_as_what_it_is(
     assert len(read_export) == 1
 
 
-async def test_no_credit_left_is_told_before_and_when_it_is_refused(
+async def test_an_empty_balance_is_reported_before_a_request_and_when_it_is_refused(
     embedded: Settings, assistant: Client
 ) -> None:
     import_sample(embedded)

@@ -100,7 +100,7 @@ FAR_ENDS: list[tuple[str, Behaviour, str, bool | None, int | None]] = [
 
 
 @pytest.mark.parametrize(("tool", "far_end", "code", "charged", "wait"), FAR_ENDS)
-async def test_what_the_far_end_does_wrong_is_told_by_its_code(
+async def test_an_error_of_the_server_is_reported_by_its_code(
     *,
     tool: str,
     far_end: Behaviour,

@@ -119,7 +119,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "LONGEST_BACKOFF", 0.05)
 
 
-def _told(result: CallToolResult) -> str:
+def _outcome_of(result: CallToolResult) -> str:
     if result.is_error:
         return str(error_of(result)["code"])
     data = data_of(result)
@@ -135,7 +135,7 @@ async def test_the_model_gets_the_truth_and_the_server_no_request_too_many(
     async with face(remote, "auto") as it:
         with anyio.fail_after(HANG):
             result = await it.call_tool(*fault.call)
-    assert _told(result) == fault.gets
+    assert _outcome_of(result) == fault.gets
     assert " ".join(seen.method for seen in vendor.seen) == fault.seen
     assert "***" not in text_of(result)
     assert "not_unlocked" not in text_of(result)

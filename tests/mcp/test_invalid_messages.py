@@ -140,14 +140,14 @@ def test_several_requests_in_one_body_are_refused_together(site: Served, name: s
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_what_changes_no_meaning_is_put_right_over_stdio(pipe: RawPipe, name: str) -> None:
+def test_harmless_mistakes_in_a_message_are_corrected_over_stdio(pipe: RawPipe, name: str) -> None:
     [answer, _probe] = pipe.survives(TAKEN[name])
     assert answer["id"] == "it"
     assert _is_answered(answer, pipe.era)
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_what_changes_no_meaning_is_put_right_over_http(site: Served, name: str) -> None:
+def test_harmless_mistakes_in_a_message_are_corrected_over_http(site: Served, name: str) -> None:
     answer = posted(site, TAKEN[name], "legacy")
     assert answer.status_code == 200
     [data] = [line for line in answer.text.splitlines() if line.startswith("data: ")]

@@ -29,7 +29,7 @@ CAPABILITIES: list[Any] = [
     {"extensions": {"io.modelcontextprotocol/ui": {"mimeTypes": ["text/html"]}}},
     {"extensions": {"io.modelcontextprotocol/ui": {"mimeTypes": [apps.MIME_TYPE]}, "x/y": {}}},
 ]
-"""What clients declare."""
+"""The capabilities that clients declare."""
 CLIENTS: list[Any] = [
     {"name": "example-client", "version": "1.0"},
     {"name": "é", "version": "", "title": "An example", "websiteUrl": "https://example.com"},

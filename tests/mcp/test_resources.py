@@ -52,7 +52,7 @@ async def test_an_enrichment_is_read_as_the_tool_tells_it(
 
 
 @pytest.mark.parametrize("uri", ["enrichment://a/b", "enrichment://", "file:///etc/passwd", ID])
-async def test_a_uri_that_names_no_enrichment_is_refused_and_asks_nobody(
+async def test_a_uri_that_names_no_enrichment_is_refused_without_a_request(
     vendor: ScriptedServer, remote: Settings, era: str, uri: str
 ) -> None:
     async with face(remote, era) as client:
@@ -73,7 +73,7 @@ async def test_an_enrichment_that_the_service_does_not_know_is_no_resource(
     assert "example.com" not in str(refused.value)
 
 
-async def test_a_failure_tells_what_a_tool_would_tell(
+async def test_a_resource_that_fails_has_the_error_of_the_tool(
     vendor: ScriptedServer, buyer: Client
 ) -> None:
     vendor.will(replies(401, {"error": {"code": "x", "message": "the key a-key is wrong"}}))
@@ -94,7 +94,7 @@ async def test_a_read_that_fails_in_passing_is_tried_again(
     assert json_of(await buyer.read_resource(f"enrichment://{ID}"))["status"] == "not-found"
 
 
-async def test_a_defect_is_told_without_the_text_that_it_came_with(
+async def test_a_bug_while_reading_a_resource_is_reported_without_its_text(
     era: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken() -> None:

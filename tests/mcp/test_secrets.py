@@ -79,7 +79,7 @@ async def test_neither_the_key_nor_text_from_outside_reaches_the_model_or_the_lo
         vendor.always(replies(404))
         await server.ask("tools/list")
         with anyio.fail_after(HANG):
-            while len(server.lines) < server.asked:
+            while len(server.lines) < server.requests_sent:
                 await server.line()
         assert await server.ends() == 0
     assert vendor.seen[0].headers["x-api-key"] == KEY

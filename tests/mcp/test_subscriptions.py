@@ -204,7 +204,7 @@ async def test_with_a_handshake_a_hundred_subscriptions_are_enough(
         await client.subscribe_resource(f"enrichment://{ID}")
 
 
-async def test_with_a_handshake_a_subscription_that_was_told_counts_no_more(
+async def test_with_a_handshake_a_subscription_that_was_notified_counts_no_more(
     lookup: Vendor, remote: Settings
 ) -> None:
     lookup.status = "not-found"
@@ -258,7 +258,7 @@ async def test_an_enrichment_that_nobody_knows_ends_its_watch_and_no_other(
         assert one.told == [URI]
 
 
-async def test_who_subscribes_and_unsubscribes_again_and_again_leaves_nothing_behind(
+async def test_repeated_subscribing_and_unsubscribing_leaves_nothing_behind(
     lookup: Vendor, remote: Settings, era: str
 ) -> None:
     async with subscriber(remote, era) as one:

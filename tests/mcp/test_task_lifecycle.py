@@ -15,7 +15,7 @@ from mcp_enrichment.mcp.server import create_server
 from mcp_enrichment.mcp.tasks import Task, TaskKind
 from mcp_enrichment.settings import Settings
 from tests.mcp.faces import ADA, ID, data_of, error_of, face, wire
-from tests.mcp.task_client import ANY, METHODS, WAIT, TaskClient, asked, task_of
+from tests.mcp.task_client import ANY, METHODS, WAIT, TaskClient, send_about_task, task_of
 from tests.support.scripted_server import ScriptedServer, replies
 from tests.support.waiting import HANG
 
@@ -32,7 +32,7 @@ async def test_any_process_of_the_account_answers_for_a_task(
     elsewhere = remote.model_copy(update={"state_dir": tmp_path / "another machine"})
     vendor.always(FOUND)
     async with face(elsewhere, "auto", extensions=[TaskClient()]) as other:
-        told = await asked(other.session, "tasks/get", task_id)
+        told = await send_about_task(other.session, "tasks/get", task_id)
     assert told["status"] == "completed"
     assert told["result"]["structuredContent"]["all_final"] is True
 
@@ -47,7 +47,7 @@ async def test_another_account_has_no_such_task_and_the_service_is_not_asked(
     async with face(stranger, "auto", extensions=[TaskClient()]) as other:
         for method, more in METHODS:
             with pytest.raises(MCPError) as refused:
-                await asked(other.session, method, task_id, **more)
+                await send_about_task(other.session, method, task_id, **more)
             assert refused.value.code == -32602
     assert len(vendor.seen) == asked_before
 
@@ -65,7 +65,7 @@ async def test_an_id_that_was_not_given_is_no_task(
     for wrong in forged:
         for method, more in METHODS:
             with pytest.raises(MCPError) as refused:
-                await asked(client.session, method, wrong, **more)
+                await send_about_task(client.session, method, wrong, **more)
             assert refused.value.code == -32602
     assert len(vendor.seen) == asked_before
 
@@ -77,7 +77,7 @@ async def test_a_task_whose_enrichment_the_caller_may_not_read_any_more_is_unkno
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
     vendor.always(replies(404, {"error": {"code": "not_found", "message": "?"}}))
     with pytest.raises(MCPError) as refused:
-        await asked(client.session, "tasks/get", task_id)
+        await send_about_task(client.session, "tasks/get", task_id)
     assert refused.value.code == -32602
 
 
@@ -87,7 +87,7 @@ async def test_cancelling_stops_the_waiting_and_never_the_lookup(
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
     asked_before = len(vendor.seen)
-    acknowledged = await asked(client.session, "tasks/cancel", task_id)
+    acknowledged = await send_about_task(client.session, "tasks/cancel", task_id)
     assert acknowledged.keys() == {"resultType", "_meta"}
     await anyio.sleep(1.2)  # twice the longest pause between two polls of a new lookup
     assert len(vendor.seen) == asked_before
@@ -101,7 +101,7 @@ async def test_answers_that_no_task_asked_for_are_taken_and_ignored(
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
     answers = {"spend": {"action": "accept"}}
-    updated = await asked(client.session, "tasks/update", task_id, inputResponses=answers)
+    updated = await send_about_task(client.session, "tasks/update", task_id, inputResponses=answers)
     assert updated["resultType"] == "complete"
 
 
@@ -114,7 +114,7 @@ async def test_a_defect_is_logged_under_the_method_that_met_it(
 
     async with Client(create_server(broken), mode="auto", extensions=[TaskClient()]) as client:
         with pytest.raises(MCPError):
-            await asked(client.session, method, ID, **more)
+            await send_about_task(client.session, method, ID, **more)
     assert f"{method} raised RuntimeError" in caplog.text
 
 
@@ -124,14 +124,14 @@ async def test_a_service_that_is_away_leaves_the_task_working_and_says_so(
     vendor.always(RUNNING)
     task_id = await task_of(client, tasks, WAIT, {"ids": [ID]})
     vendor.always(replies(503, b"down for ada.okafor@example.com"))
-    away = await asked(client.session, "tasks/get", task_id)
+    away = await send_about_task(client.session, "tasks/get", task_id)
     assert away["status"] == "working"
     assert "cannot be reached" in away["statusMessage"]
     vendor.always(FOUND)
-    assert (await asked(client.session, "tasks/get", task_id))["status"] == "completed"
+    assert (await send_about_task(client.session, "tasks/get", task_id))["status"] == "completed"
 
 
-async def test_what_is_refused_for_good_ends_the_task_with_the_tools_own_error(
+async def test_a_permanent_error_ends_the_task_with_the_error_of_the_tool(
     vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     async def refuses(stream: Any, seen: Any) -> None:
@@ -150,12 +150,12 @@ async def test_after_twenty_minutes_the_task_ends_and_says_to_stop_waiting(
     old = Task(kind=TaskKind.REQUEST, ids=[ID], created_at=began).encode(account.signature)
     assert old
     vendor.always(replies(200, wire("processing", created_at=began)))
-    told = await asked(client.session, "tasks/get", old)
+    told = await send_about_task(client.session, "tasks/get", old)
     assert told["status"] == "completed"
     assert "Stop waiting" in told["result"]["structuredContent"]["next_step"]
 
 
-async def test_whoever_listens_to_a_task_is_told_its_end_with_the_result(
+async def test_a_listener_to_a_task_is_notified_of_its_end_with_the_result(
     vendor: ScriptedServer, client: Client, tasks: TaskClient
 ) -> None:
     vendor.always(RUNNING)
@@ -164,7 +164,7 @@ async def test_whoever_listens_to_a_task_is_told_its_end_with_the_result(
     async with anyio.create_task_group() as listening:
         listening.start_soon(client.session.send_request, listen(task_id, "w.1.a.0"), ANY)
         with anyio.fail_after(HANG):
-            await tasks.is_told.wait()
+            await tasks.is_notified.wait()
         listening.cancel_scope.cancel()
     [news] = tasks.news
     assert (news["taskId"], news["status"]) == (task_id, "completed")

@@ -11,7 +11,7 @@ from mcp.types import ElicitResult
 
 from mcp_enrichment.settings.types import Confirm
 from tests.mcp.faces import ID, PATIENT, WORK, data_of, face, wire
-from tests.mcp.task_client import EXTENSION, METHODS, REQUEST, WAIT, asked, task_of
+from tests.mcp.task_client import EXTENSION, METHODS, REQUEST, WAIT, send_about_task, task_of
 from tests.support.scripted_server import ScriptedServer, replies
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ async def test_a_client_that_does_not_declare_it_is_told_what_it_would_need(
 ) -> None:
     async with face(remote, era) as plain:
         with pytest.raises(MCPError) as refused:
-            await asked(plain.session, method, "w.1.a.0", **more)
+            await send_about_task(plain.session, method, "w.1.a.0", **more)
     if era == "legacy":
         assert refused.value.code == -32601
         return

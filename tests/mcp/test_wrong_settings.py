@@ -41,7 +41,7 @@ async def test_a_key_that_the_client_did_not_fill_in_is_told_in_the_chat_and_sen
     assert key not in said + server.stderr()
 
 
-async def test_an_empty_field_of_an_extension_is_told_as_that(tmp_path: Path) -> None:
+async def test_an_empty_field_of_an_extension_is_reported_as_such(tmp_path: Path) -> None:
     async with piped(tmp_path, API_KEY="${user_config.api_key}") as server:
         await server.ask("initialize", handshake())
         said = (await server.ask("tools/call", CALL))["content"][0]["text"]

@@ -46,7 +46,7 @@ class Served:
     def port(self) -> int:
         return int(self.root.rpartition(":")[2])
 
-    async def told(self) -> str:
+    async def stderr(self) -> str:
         """Its stderr after the first line, once it has ended."""
         return (await anyio.to_thread.run_sync(self._communicate))[1]
 

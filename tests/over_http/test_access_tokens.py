@@ -64,7 +64,7 @@ async def test_a_token_of_any_usual_signature_is_taken(
         ({"sub": None, "client_id": "a-robot"}, set(Scope)),
     ],
 )
-async def test_a_good_token_allows_what_it_says(
+async def test_a_valid_token_allows_its_scopes(
     issuer: Issuer, tokens: TokenVerifier, claims: dict[str, Any], scopes: set[Scope]
 ) -> None:
     caller = await tokens.verify(issuer.token(HERE, **claims))

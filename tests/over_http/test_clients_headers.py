@@ -74,7 +74,7 @@ def test_headers_that_mean_the_same_are_served_the_same(
     assert answered(answer)["id"] == 1
 
 
-def test_a_client_that_takes_no_json_is_told_so(site: Served, era: str) -> None:
+def test_a_client_that_accepts_no_json_gets_a_406(site: Served, era: str) -> None:
     answer = post(site.url, era, "get_credits", [("Accept", "text/html")])
     assert answer.status_code == 406
 

@@ -143,7 +143,7 @@ async def test_a_body_has_bounds_and_junk_is_survived(tmp_path: Path) -> None:
             assert large.status_code == 413
             assert (await http.post(face.url, **call("legacy", "get_credits", {}))).is_success
         face.process.terminate()
-        assert "Traceback" not in await face.told()
+        assert "Traceback" not in await face.stderr()
 
 
 async def test_a_body_that_does_not_arrive_is_not_waited_for(

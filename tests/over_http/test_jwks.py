@@ -49,7 +49,7 @@ def keys(issuer: Issuer, clock: Clock) -> JWKSCache:
     return JWKSCache(issuer.url, clock=clock)
 
 
-def _asked(vendor: ScriptedServer) -> int:
+def _fetches(vendor: ScriptedServer) -> int:
     return sum(seen.path == JWKS for seen in vendor.seen)
 
 
@@ -57,7 +57,7 @@ def _ids(found: Any) -> list[str]:
     return [key["kid"] for key in found]
 
 
-async def test_however_many_ask_at_once_the_issuer_is_asked_once(
+async def test_concurrent_readers_of_the_keys_send_one_request_to_the_issuer(
     vendor: ScriptedServer, keys: JWKSCache
 ) -> None:
     found: list[Any] = []
@@ -79,11 +79,11 @@ async def test_a_new_key_is_found_and_a_made_up_one_is_not_looked_for_without_en
     issuer.keys = [Key.of("ES256", "k2")]
     for _ in range(20):
         assert await keys("made-up") == []
-    assert _asked(vendor) == 1
+    assert _fetches(vendor) == 1
     clock.now += RETRY_SECONDS
     assert _ids(await keys("k2")) == ["k2"]
     assert await keys("k1") == []
-    assert _asked(vendor) == 2
+    assert _fetches(vendor) == 2
 
 
 async def test_keys_are_renewed_and_outlive_an_outage_for_a_day(
@@ -92,7 +92,7 @@ async def test_keys_are_renewed_and_outlive_an_outage_for_a_day(
     await keys("k1")
     clock.now += FRESH_SECONDS - 1
     await keys("k1")
-    assert _asked(vendor) == 1
+    assert _fetches(vendor) == 1
     clock.now += 1
     vendor.always(replies(503))
     assert _ids(await keys("k1")) == ["k1"]
@@ -152,7 +152,7 @@ async def test_metadata_of_another_or_that_leads_into_the_open_is_not_followed(
     vendor.always(replies(200, issuer.metadata() | changes))
     with pytest.raises(ServiceUnavailable):
         await keys("k1")
-    assert _asked(vendor) == 0
+    assert _fetches(vendor) == 0
 
 
 async def test_an_issuer_that_differs_by_its_last_slash_is_reported_with_both_in_the_log(

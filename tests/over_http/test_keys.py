@@ -117,7 +117,7 @@ async def test_two_callers_who_ask_in_the_same_moment_pay_once_and_see_only_thei
         named = AT_ONCE | {"external_id": f"caller-{number}", "callback_url": hook}
         async with talking(url, "auto", keys[number]) as client:
             told[number] = data_of(await client.call_tool("request_email_enrichment", named))
-            again[number] = await _told(client, told[number]["id"])
+            again[number] = await _enrichment_by_both_tools(client, told[number]["id"])
 
     settings = {"API_URL": vendor.url, "API_KEY": "the-vendors-key"}
     with served(tmp_path, **settings) as face:
@@ -150,7 +150,10 @@ async def test_behind_a_vendor_the_callers_key_stays_here_and_ids_are_the_caller
             first = data_of(await ours.call_tool("request_email_enrichment", named))
             second = data_of(await theirs.call_tool("request_email_enrichment", AT_ONCE))
             lookups.end(found() | {"external_id": "ours-7"})
-            told = [await _told(ours, first["id"]), await _told(theirs, second["id"])]
+            told = [
+                await _enrichment_by_both_tools(ours, first["id"]),
+                await _enrichment_by_both_tools(theirs, second["id"]),
+            ]
             for client, others in ((ours, second["id"]), (theirs, first["id"]), (ours, "e1")):
                 waiting = {"ids": [others], "timeout_seconds": 50}
                 refused = error_of(await client.call_tool("wait_for_enrichment", waiting))
@@ -158,7 +161,7 @@ async def test_behind_a_vendor_the_callers_key_stays_here_and_ids_are_the_caller
                 refused = error_of(await client.call_tool("get_enrichment", {"id": others}))
                 assert refused["code"] == "unknown_enrichment"
         face.process.terminate()
-        log = await face.told()
+        log = await face.stderr()
     assert (first["external_id"], first["reused"]) == ("ours-7", False)
     assert (second["external_id"], second["reused"]) == (None, True)
     assert first["id"] != second["id"]
@@ -268,7 +271,7 @@ async def _balance(client: Client) -> int:
     return int(data_of(await client.call_tool("get_credits", {}))["balance"])
 
 
-async def _told(client: Client, enrichment_id: str) -> dict[str, Any]:
+async def _enrichment_by_both_tools(client: Client, enrichment_id: str) -> dict[str, Any]:
     waiting = {"ids": [enrichment_id], "timeout_seconds": 10}
     waited = data_of(await client.call_tool("wait_for_enrichment", waiting))
     got = data_of(await client.call_tool("get_enrichment", {"id": enrichment_id}))

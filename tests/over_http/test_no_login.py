@@ -52,6 +52,6 @@ async def test_an_issuer_behind_a_proxy_that_is_gone_refuses_nobody_for_good(
         async with httpx.AsyncClient(timeout=HANG, trust_env=False) as http:
             answer = await http.post(face.url, json=asked["json"], headers=headers)
         face.process.terminate()
-        log = await face.told()
+        log = await face.stderr()
     assert answer.status_code == 503
     assert "Traceback" not in log

@@ -39,7 +39,7 @@ async def issuer() -> AsyncIterator[Issuer]:
         yield Issuer.at(end)
 
 
-async def _asked(
+async def _call_tool(
     url: str, tool: str, arguments: dict[str, Any], token: str | None, era: str = "auto"
 ) -> httpx.Response:
     asked = call(era, tool, arguments)
@@ -88,19 +88,19 @@ async def test_a_token_without_the_scope_can_read_and_wait_and_not_request(
 ) -> None:
     reads, spends = issuer.token(HERE, scope=READ), issuer.token(HERE, scope=SPEND)
     with served(tmp_path, OAUTH_ISSUER=issuer.url, PUBLIC_URL=PUBLIC) as face:
-        refused = await _asked(face.url, "request_email_enrichment", WORK, reads, era)
+        refused = await _call_tool(face.url, "request_email_enrichment", WORK, reads, era)
         assert refused.status_code == 403
         assert refused.headers["www-authenticate"] == (
             'Bearer realm="mcp-enrichment", error="insufficient_scope", '
             f'error_description="This needs a token with the scope {SPEND}.", scope="{SPEND}", '
             f'resource_metadata="https://mcp.example{METADATA}/tools/mcp"'
         )
-        asked = await _asked(face.url, "request_email_enrichment", WORK, spends)
+        asked = await _call_tool(face.url, "request_email_enrichment", WORK, spends)
         its_id = asked.json()["result"]["structuredContent"]["id"]
         waiting = {"ids": [its_id], "timeout_seconds": 50}
-        waited = await _asked(face.url, "wait_for_enrichment", waiting, reads, era)
-        got = await _asked(face.url, "get_enrichment", {"id": its_id}, reads)
-        nothing = await _asked(face.url, "get_credits", {}, issuer.token(HERE, scope="openid"))
+        waited = await _call_tool(face.url, "wait_for_enrichment", waiting, reads, era)
+        got = await _call_tool(face.url, "get_enrichment", {"id": its_id}, reads)
+        nothing = await _call_tool(face.url, "get_credits", {}, issuer.token(HERE, scope="openid"))
     assert '"all_final":true' in waited.text
     assert got.json()["result"]["structuredContent"]["status"] == "not-found"
     assert nothing.status_code == 403
@@ -156,9 +156,9 @@ async def test_machines_that_share_a_secret_know_each_others_ids(
     settings |= {"OAUTH_ISSUER": issuer.url, "HTTP_SECRET": "shared-by-all-machines-of-the-site"}
     at_once, token = WORK | {"wait_seconds": 0}, issuer.token(HERE)
     with served(tmp_path / "one", **settings) as one, served(tmp_path / "two", **settings) as two:
-        asked = await _asked(one.url, "request_email_enrichment", at_once, token)
+        asked = await _call_tool(one.url, "request_email_enrichment", at_once, token)
         its_id = asked.json()["result"]["structuredContent"]["id"]
-        got = await _asked(two.url, "get_enrichment", {"id": its_id}, token)
+        got = await _call_tool(two.url, "get_enrichment", {"id": its_id}, token)
     assert got.json()["result"]["structuredContent"]["id"] == its_id
 
 
@@ -171,8 +171,8 @@ async def test_the_metadata_names_the_issuer_whose_tokens_are_accepted(
                 await http.get(f"{face.root}{where}")
                 for where in (f"{METADATA}/tools/mcp", METADATA)
             ]
-        refused = await _asked(face.url, "get_credits", {}, None)
-        wrong = await _asked(face.url, "get_credits", {}, issuer.token("https://mcp.example"))
+        refused = await _call_tool(face.url, "get_credits", {}, None)
+        wrong = await _call_tool(face.url, "get_credits", {}, issuer.token("https://mcp.example"))
     for answer in told:
         assert answer.json() == {
             "resource": HERE,
@@ -195,10 +195,10 @@ async def test_an_issuer_that_cannot_be_reached_refuses_nobody_for_good(
     vendor.always(replies(503))
     token = Issuer(vendor.url).token(HERE)
     with served(tmp_path, PUBLIC_URL=PUBLIC, OAUTH_ISSUER=vendor.url) as face:
-        answer = await _asked(face.url, "get_credits", {}, token)
+        answer = await _call_tool(face.url, "get_credits", {}, token)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
         face.process.terminate()
-        log = await face.told()
+        log = await face.stderr()
     assert "the issuer's keys cannot be fetched" in log
     assert token not in log
 

@@ -80,19 +80,19 @@ async def test_a_wait_reports_its_progress_before_its_answer(
     assert told == sorted(set(told))
 
 
-async def test_a_read_that_takes_long_reports_its_progress_to_who_asks_for_it(
+async def test_a_long_read_reports_its_progress_if_the_client_requests_it(
     era: str, vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     told = anyio.Event()
 
-    async def once_told(stream: SocketStream, seen: ReceivedRequest) -> None:
+    async def after_progress(stream: SocketStream, seen: ReceivedRequest) -> None:
         await told.wait()
         await replies(200, wire("processing"))(stream, seen)
 
     async def on_progress(_done: float, _total: float | None, _message: str | None) -> None:
         told.set()
 
-    vendor.always(once_told)
+    vendor.always(after_progress)
     with served(tmp_path, **_vendors(vendor)) as face:
         async with talking(face.url, era) as client:
             await client.call_tool("get_enrichment", {"id": ID}, progress_callback=on_progress)
@@ -114,11 +114,11 @@ async def test_a_client_that_closes_its_stream_ends_the_wait(
         with anyio.fail_after(HANG):
             await holds.hung_up.wait()
         face.process.send_signal(signal.SIGTERM)
-        assert await face.told() == ""
+        assert await face.stderr() == ""
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-async def test_a_wait_is_answered_with_what_is_known_when_the_server_is_told_to_end(
+async def test_a_wait_gets_the_last_state_when_the_server_receives_a_signal(
     era: str, vendor: ScriptedServer, tmp_path: Path, end: signal.Signals
 ) -> None:
     holds, answers = Holds(), list[Any]()
@@ -134,7 +134,7 @@ async def test_a_wait_is_answered_with_what_is_known_when_the_server_is_told_to_
             with anyio.fail_after(HANG):
                 await holds.asked.wait()
             face.process.send_signal(end)
-            assert await face.told() == ""
+            assert await face.stderr() == ""
         assert face.process.returncode == 0
     waited = _result(answers[0])["structuredContent"]
     assert [one["status"] for one in waited["enrichments"]] == ["processing"]

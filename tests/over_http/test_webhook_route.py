@@ -72,7 +72,7 @@ async def test_the_vendor_is_polled_once_after_a_push_and_not_before(
     assert len(vendor.seen) <= 4
 
 
-async def test_one_process_asks_nothing_before_thepush(
+async def test_one_process_does_not_poll_before_the_push(
     vendor: ScriptedServer, tmp_path: Path
 ) -> None:
     vendor.always(lookups := ContractServer())
@@ -182,7 +182,7 @@ async def test_a_webhook_ends_the_waits_of_every_caller_of_the_account(
         (None, "https://api.example", False),
     ],
 )
-def test_an_address_is_given_to_those_who_could_reach_it(
+def test_a_callback_url_is_used_only_if_the_service_can_reach_it(
     public: str | None, service: str | None, given: bool, tmp_path: Path
 ) -> None:
     settings = Settings(api_key="k", api_url=service, public_url=public, state_dir=tmp_path)

@@ -111,7 +111,7 @@ async def test_a_lookup_that_was_ended_before_spoils_no_other_ones_commit(place:
     ledger_is_exact(place)
 
 
-async def test_what_raises_for_one_is_done_for_the_others(database: Database) -> None:
+async def test_an_item_that_raises_does_not_fail_the_others(database: Database) -> None:
     outcomes = await _all_at_once(database, ["one", "bad", "two"])
     assert outcomes["one"] == "one", "each caller gets its own result"
     assert outcomes["two"] == "two"
@@ -125,7 +125,7 @@ async def test_a_database_that_fails_has_failed_for_all_of_them(database: Databa
     assert database.read_now(_names) == []
 
 
-async def test_who_is_cancelled_while_it_acts_for_others_keeps_none_of_them_waiting(
+async def test_a_cancelled_leader_of_a_group_does_not_hold_up_the_others(
     database: Database,
 ) -> None:
     first, given_up = anyio.Event(), anyio.CancelScope()

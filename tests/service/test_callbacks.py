@@ -55,7 +55,7 @@ async def receiver() -> AsyncIterator[ScriptedServer]:
 
 @pytest.mark.parametrize("outcome", [HIT, MISS, Misconfigured()])
 @pytest.mark.parametrize("external_id", ["lead-42", "Ключ 🦜"])
-async def test_a_callback_is_what_a_poll_says(
+async def test_a_callback_has_the_body_of_a_poll(
     place: Place, receiver: ScriptedServer, outcome: Outcome, external_id: str
 ) -> None:
     receiver.will(replies(204))

@@ -46,7 +46,7 @@ def left_alone_for(it: RunningService) -> float | None:
 
 
 @pytest.mark.parametrize("failure", [DOWN, LOST])
-async def test_three_failures_in_a_row_and_it_is_left_alone_longer_each_time(
+async def test_after_three_failures_in_a_row_a_vendor_is_paused_longer_each_time(
     place: Place, failure: Outcome
 ) -> None:
     vendor, clock = scripted_vendor(failure), Clock()
@@ -63,7 +63,7 @@ async def test_three_failures_in_a_row_and_it_is_left_alone_longer_each_time(
         assert len(vendor.asked) == 3 + len(pauses), "one call after each pause"
 
 
-async def test_failures_between_answers_are_nothing(place: Place) -> None:
+async def test_failures_between_answers_do_not_pause_a_vendor(place: Place) -> None:
     vendor = scripted_vendor(DOWN, DOWN, Miss(), DOWN, DOWN, Miss())
     async with running_service(place, jobs=False, clock=Clock()) as it:
         for number in range(6):
@@ -72,7 +72,7 @@ async def test_failures_between_answers_are_nothing(place: Place) -> None:
     assert len(vendor.asked) == 6
 
 
-async def test_questions_that_are_refused_say_nothing_of_the_vendor(place: Place) -> None:
+async def test_refused_requests_do_not_pause_a_vendor(place: Place) -> None:
     vendor = scripted_vendor(REFUSED, REFUSED, REFUSED, DOWN, DOWN, REFUSED, DOWN)
     async with running_service(place, jobs=False, clock=Clock()) as it:
         for number in range(6):
@@ -84,7 +84,7 @@ async def test_questions_that_are_refused_say_nothing_of_the_vendor(place: Place
         )
 
 
-async def test_while_one_question_shows_how_it_is_all_others_wait(place: Place) -> None:
+async def test_while_one_call_probes_a_vendor_all_others_wait(place: Place) -> None:
     vendor, clock = scripted_vendor(DOWN, DOWN, DOWN, HIT), Clock()
     others: list[Reschedule | None] = []
     async with running_service(place, jobs=False, clock=clock, credits=99) as it:

@@ -78,12 +78,12 @@ class Program:
     place: Place
     port: int | None
 
-    async def told(self, end: signal.Signals = signal.SIGTERM) -> None:
+    async def stop(self, end: signal.Signals = signal.SIGTERM) -> None:
         """Send the signal, and return once it has begun to stop."""
         self.process.send_signal(end)
-        await until(self._is_told)
+        await until(self._is_stopping)
 
-    def _is_told(self) -> bool:
+    def _is_stopping(self) -> bool:
         """Whether it accepts no connection, or, as a worker, no longer listens for jobs."""
         if self.port is None:
             return rows(self.place, LISTENERS) == [(0,)]
@@ -92,8 +92,8 @@ class Program:
 
     async def ended(self) -> None:
         """Return once it has ended cleanly."""
-        out, told = await anyio.to_thread.run_sync(lambda: self.process.communicate(timeout=HANG))
-        assert (self.process.returncode, out, told) == (0, "", "")
+        out, err = await anyio.to_thread.run_sync(lambda: self.process.communicate(timeout=HANG))
+        assert (self.process.returncode, out, err) == (0, "", "")
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def at(
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-async def test_an_answer_that_a_vendor_gives_after_the_end_was_told_is_kept_and_told(
+async def test_an_answer_of_a_vendor_after_the_signal_is_kept_and_returned(
     at: tuple[Place, str], vendor: ScriptedServer, end: signal.Signals
 ) -> None:
     place, _ = at
@@ -147,12 +147,12 @@ async def test_an_answer_that_a_vendor_gives_after_the_end_was_told_is_kept_and_
     vendor.will(gated)
     async with running_service(place, jobs=False) as it:
         await it.accepted()
-        with program(*at, vendor) as told:
-            await _asked(gated)
-            await told.told(end)
+        with program(*at, vendor) as process:
+            await _until_called(gated)
+            await process.stop(end)
             later = await it.accepted(linkedin_url=f"{ADA}-later")
             gated.may_answer.set()
-            await told.ended()
+            await process.ended()
         assert (await it.get(later)).json()["status"] == "pending", "nothing new is begun"
     assert rows(place, ENDED) == [("completed", ADDRESS, "findymail", "verified")]
     assert rows(place, CALLS) == [("findymail", "hit", 1.0, 1)]
@@ -169,11 +169,11 @@ async def test_the_vendor_after_it_is_asked_by_the_next_process(
     both = "findymail,prospeo"
     async with running_service(place, jobs=False) as it:
         await it.accepted()
-        with program(*at, vendor, sources=both) as told:
-            await _asked(gated)
-            await told.told()
+        with program(*at, vendor, sources=both) as process:
+            await _until_called(gated)
+            await process.stop()
             gated.may_answer.set()
-            await told.ended()
+            await process.ended()
         assert rows(place, CALLS) == [("findymail", "miss", 0.0, 1)]
         assert rows(place, OWNERS) == [(None,)]
         vendor.will(replies(400, {"error": True, "error_code": "NO_MATCH"}))
@@ -195,10 +195,10 @@ async def test_a_vendor_that_takes_longer_is_not_waited_for_and_never_asked_agai
     clock = Clock()
     async with running_service(place, jobs=False, clock=clock) as it:
         request_id = await it.accepted()
-        with program(*at, vendor, STOP_SECONDS=0.5) as told:
-            await _asked(gated)
-            await told.told()
-            await told.ended()
+        with program(*at, vendor, STOP_SECONDS=0.5) as process:
+            await _until_called(gated)
+            await process.stop()
+            await process.ended()
         assert rows(place, OWNERS) == [(None,)]
         clock.now = time.time() + vendor_calls.ABANDONED_SECONDS
         next_one = scripted_vendor(HIT, name="findymail")
@@ -209,7 +209,7 @@ async def test_a_vendor_that_takes_longer_is_not_waited_for_and_never_asked_agai
     ledger_is_exact(place)
 
 
-async def test_told_twice_it_waits_for_nobody(
+async def test_a_second_signal_ends_all_waits(
     at: tuple[Place, str], vendor: ScriptedServer
 ) -> None:
     place, _ = at
@@ -217,12 +217,12 @@ async def test_told_twice_it_waits_for_nobody(
     vendor.will(gated)
     async with running_service(place, jobs=False) as it:
         await it.accepted()
-        with program(*at, vendor, STOP_SECONDS=60) as told:
-            await _asked(gated)
-            await told.told()
-            assert told.process.poll() is None
-            told.process.send_signal(signal.SIGTERM)
-            await told.ended()
+        with program(*at, vendor, STOP_SECONDS=60) as process:
+            await _until_called(gated)
+            await process.stop()
+            assert process.process.poll() is None
+            process.process.send_signal(signal.SIGTERM)
+            await process.ended()
     assert rows(place, OWNERS) == [(None,)]
     assert rows(place, CALLS) == [("findymail", "requested", 0.0, 1)]
     assert len(vendor.posts) == 1
@@ -236,11 +236,11 @@ async def test_what_a_vendor_has_begun_is_fetched_by_the_next_process(
     vendor.will(gated)
     async with running_service(place, jobs=False) as it:
         await it.accepted()
-        with program(*at, vendor, sources="salesfinity") as told:
-            await _asked(gated)
-            await told.told()
+        with program(*at, vendor, sources="salesfinity") as process:
+            await _until_called(gated)
+            await process.stop()
             gated.may_answer.set()
-            await told.ended()
+            await process.ended()
         assert rows(place, "SELECT state, vendor_job_id FROM source_calls") == [("working", "t-1")]
         email = {"email": ADDRESS, "type": "work"}
         vendor.always(replies(200, enrichment("t-1", "completed", email=email)))
@@ -251,6 +251,6 @@ async def test_what_a_vendor_has_begun_is_fetched_by_the_next_process(
     ledger_is_exact(place)
 
 
-async def _asked(gated: Gated) -> None:
+async def _until_called(gated: Gated) -> None:
     with anyio.fail_after(HANG):
         await gated.asked.wait()

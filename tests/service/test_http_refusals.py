@@ -181,7 +181,7 @@ def test_each_error_that_the_service_names_has_its_status() -> None:
 
 
 @pytest.mark.parametrize("error", STATUS, ids=lambda error: error.__name__)
-def test_what_is_told_over_http_speaks_to_a_program_and_not_to_a_model(error: Any) -> None:
+def test_error_texts_over_http_are_for_programs_and_not_for_a_model(error: Any) -> None:
     """An integrator has no user to inform, no tools to call and no settings of the service."""
     raised = error(errors.StorageFault.FULL) if error is errors.StorageFailed else error()
     said = json.loads(error_response(raised).body)["error"]["message"]

@@ -77,7 +77,7 @@ async def test_what_has_ended_is_not_joined(place: Place) -> None:
     ledger_is_exact(place)
 
 
-async def test_each_who_joined_is_told_under_its_own_external_id(place: Place) -> None:
+async def test_each_joined_request_has_its_own_external_id(place: Place) -> None:
     source = SlowSource(HIT)
     async with (
         scripted_server() as receiver,

@@ -241,7 +241,7 @@ async def test_what_ends_between_the_reading_and_the_holding_is_not_missed(place
             assert (await it.get(request_id, prefer="wait=60")).json()["status"] == "completed"
 
 
-async def test_whoever_is_let_go_is_answered_with_what_is_known(place: Place) -> None:
+async def test_released_waiters_get_the_last_state(place: Place) -> None:
     async with running_service(place, SlowSource(HIT)) as it, anyio.create_task_group() as tasks:
         held = Held(it, [await it.accepted(), await it.accepted(type="personal")])
         tasks.start_soon(held.run)

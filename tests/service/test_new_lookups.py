@@ -1,5 +1,5 @@
-"""What a user relies on whose lookup runs in the process that accepted it: it begins at once, with
-no write beyond those of its request and its outcome, and it takes no other lookup's place."""
+"""A lookup that runs in the process that accepted it begins at once, with no write beyond those of
+its request and its outcome, and takes no other lookup's place."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_an_idle_process_only_reads(path: Path, monkeypatch: pytest.Monkey
         assert "write" not in begun
 
 
-async def test_who_has_no_credit_or_joins_takes_no_room(path: Path) -> None:
+async def test_a_request_without_credit_or_that_joins_reserves_no_room(path: Path) -> None:
     source = SlowSource(HIT)
     async with running_service(path, source, credits=1, concurrency=2) as it:
         await until(it.is_idle)

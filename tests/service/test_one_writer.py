@@ -153,7 +153,7 @@ async def test_a_write_that_comes_alone_waits_for_no_other(database: Database) -
         assert await database.write(_adds("one")) == "one"
 
 
-async def test_who_is_cancelled_meanwhile_costs_nobody_else_a_write(database: Database) -> None:
+async def test_a_cancelled_write_does_not_undo_the_others(database: Database) -> None:
     writes = Writes(database)
     async with anyio.create_task_group() as tasks:
         scope = anyio.CancelScope()

@@ -58,7 +58,7 @@ async def test_nothing_of_the_contract_is_missing_or_changed(place: Place) -> No
     assert schemes == DOCUMENT["components"]["securitySchemes"]
 
 
-async def test_what_may_move_credits_is_told_whole(place: Place) -> None:
+async def test_the_document_lists_every_kind_of_ledger_entry(place: Place) -> None:
     async with running_service(place, jobs=False) as it:
         schemas = (await served(it))["components"]["schemas"]
     assert schemas["HistoryEntry"]["properties"]["kind"]["$ref"].endswith("/LedgerEntryKind")

@@ -1,4 +1,4 @@
-"""What an operator relies on with a backlog: what one lookup costs does not grow with it."""
+"""The cost of one lookup does not grow with the backlog."""
 
 from __future__ import annotations
 

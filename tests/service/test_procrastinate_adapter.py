@@ -174,7 +174,7 @@ async def test_a_job_is_finished_although_the_answer_to_that_was_lost(
     assert jobs.at_work == {}
 
 
-async def test_who_is_told_to_give_up_waits_for_no_database_that_is_away(url: str) -> None:
+async def test_after_give_up_no_call_waits_for_an_unreachable_database(url: str) -> None:
     away = Away()
     async with taken(url, away) as jobs:
         away.give_up()
@@ -185,13 +185,13 @@ async def test_who_is_told_to_give_up_waits_for_no_database_that_is_away(url: st
             assert away.tries == 3
 
 
-async def test_what_is_wrong_for_good_is_not_said_for_ever(url: str) -> None:
+async def test_a_statement_with_a_permanent_error_is_not_repeated(url: str) -> None:
     async with running_service(url, jobs=False), taken(url, RetryingConnector()) as jobs:
         with anyio.fail_after(HANG), pytest.raises(ConnectorException):
             await jobs.connector.execute_query_async("SELECT no_such_column")
 
 
-async def test_what_was_taken_and_not_begun_is_given_back_when_a_worker_ends(url: str) -> None:
+async def test_fetched_jobs_that_were_not_started_are_released_when_a_worker_ends(url: str) -> None:
     async with running_service(url, jobs=False) as it, taken(url, RetryingConnector()) as jobs:
         for number in range(3):
             await it.accepted(linkedin_url=f"{ADA}-{number}")

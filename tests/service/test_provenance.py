@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 SEEN_AT = 1_700_000_000.0
 
 
-def told(body: object) -> EnrichmentOutput:
+def tool_output(body: object) -> EnrichmentOutput:
     """The assistant's result for this body of a service."""
     return to_enrichment(from_response(EnrichmentBody.model_validate_json(json.dumps(body))))
 
@@ -42,7 +42,7 @@ async def test_the_source_of_an_address_reaches_the_assistant_with_what_to_say_o
     hit = Hit(email=ADAS, verification=verification, checked_at=SEEN_AT)
     async with running_service(place, scripted_vendor(hit, name="hunter")) as it:
         body = await it.final(await it.accepted())
-    answer = told(body)
+    answer = tool_output(body)
     assert (answer.source, answer.verification) == ("hunter", verification)
     assert answer.checked_at is not None
     assert answer.checked_at.timestamp() == SEEN_AT
@@ -58,7 +58,7 @@ async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(place: 
             body = await it.final(await it.accepted())
     known = (body["source"], body["verification"], body["checked_at"])
     assert known == ("contacts", "own-data", SEEN_AT)
-    assert told(body).next_step is None
+    assert tool_output(body).next_step is None
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,16 @@ async def test_a_contact_is_ones_own_data_as_old_as_what_its_export_says(place: 
     ],
 )
 def test_invalid_provenance_loses_no_answer_and_is_not_disclosed(odd: dict[str, object]) -> None:
-    answer = told(found() | odd)
+    answer = tool_output(found() | odd)
     assert answer.email is not None
     assert [getattr(answer, name) for name in odd] == [None]
     assert answer.next_step is None
 
 
 def test_nothing_is_said_of_an_address_that_there_is_not() -> None:
-    answer = told(missed() | {"source": "hunter", "verification": "verified", "checked_at": 1})
+    answer = tool_output(
+        missed() | {"source": "hunter", "verification": "verified", "checked_at": 1}
+    )
     assert (answer.source, answer.verification, answer.checked_at) == (None, None, None)
 
 

@@ -79,7 +79,7 @@ async def test_a_request_that_is_refused_otherwise_tells_what_is_left_too(place:
     assert "ratelimit" not in health.headers
 
 
-async def test_who_is_nobody_too_often_is_told_to_wait_and_keeps_no_key_from_its_work(
+async def test_wrong_keys_of_an_address_are_limited_and_a_valid_key_there_is_served(
     place: Place,
 ) -> None:
     """Answers 401 are counted by IP address; a valid key from there is not limited by them."""
@@ -128,7 +128,7 @@ async def test_too_many_invalid_keys_of_one_address_reach_no_database(
 
 
 @pytest.mark.parametrize("where", ["/ready", "/metrics"])
-async def test_who_asks_without_a_key_is_limited_before_the_database_is(
+async def test_requests_without_a_key_are_limited_before_the_database_is_read(
     place: Place, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     monkeypatch.setattr(rate_limit, "PROBES", 3)

@@ -1,5 +1,5 @@
-"""What a service relies on for its speed: no request, lookup, callback or poll builds a statement.
-Building one costs several times what the database needs to execute it."""
+"""No request, lookup, callback or poll builds a statement. Building one costs several times what
+the database needs to execute it."""
 
 from __future__ import annotations
 

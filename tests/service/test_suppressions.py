@@ -56,9 +56,9 @@ def suppress(it: RunningService, subject: NamedSubject) -> None:
     assert subject_requests.suppress(it.service.database, subject, at=time.time())
 
 
-def nothing_told(body: dict[str, Any], *, charged: int) -> None:
-    told = {"status": "not-found", "reason": "suppressed", "email": None}
-    assert body == body | told | {"credits_charged": charged}
+def check_suppressed(body: dict[str, Any], *, charged: int) -> None:
+    answer = {"status": "not-found", "reason": "suppressed", "email": None}
+    assert body == body | answer | {"credits_charged": charged}
     assert ADAS not in str(body)
 
 
@@ -77,7 +77,7 @@ async def test_nobody_is_asked_about_a_suppressed_profile_however_it_is_spelled(
                 profile=canonical_profile_url("https://www.linkedin.com/in/ADA-okafor-example/")
             ),
         )
-        nothing_told(await it.final(await it.accepted(linkedin_url=spelled)), charged=0)
+        check_suppressed(await it.final(await it.accepted(linkedin_url=spelled)), charged=0)
         assert await it.balance() == 10
     assert source.asked == []
     ledger_is_exact(place)
@@ -101,7 +101,7 @@ async def test_a_suppressed_address_is_a_miss_of_its_source_alone(place: Place, 
 async def test_where_only_a_suppressed_address_is_found_nothing_is_charged(place: Place) -> None:
     async with running_service(place, FixedSource(HIT)) as it:
         suppress(it, ADDRESS)
-        nothing_told(await it.final(await it.accepted()), charged=0)
+        check_suppressed(await it.final(await it.accepted()), charged=0)
         assert await it.balance() == 10
 
 
@@ -113,8 +113,8 @@ async def test_an_answer_is_withheld_once_suppressed_and_given_again_once_lifted
         request_id = await it.accepted()
         before = await it.final(request_id)
         suppress(it, subject)
-        nothing_told((await it.get(request_id)).json(), charged=1)
-        nothing_told((await it.get(request_id, prefer="wait=5")).json(), charged=1)
+        check_suppressed((await it.get(request_id)).json(), charged=1)
+        check_suppressed((await it.get(request_id, prefer="wait=5")).json(), charged=1)
         assert subject_requests.unsuppress(it.service.database, subject, at=time.time())
         assert (await it.get(request_id)).json() == before
         assert before["email"]["email"] == ADAS
@@ -168,7 +168,7 @@ async def test_a_callback_does_not_disclose_an_address_that_was_suppressed_meanw
         await until(lambda: len(receiver.seen) == 2)
     before, after = (seen.json for seen in receiver.seen)
     assert before["email"]["email"] == ADAS
-    nothing_told(after, charged=1)
+    check_suppressed(after, charged=1)
 
 
 def test_an_import_leaves_out_who_is_suppressed_and_says_how_many(place: Place) -> None:

@@ -37,7 +37,7 @@ def verifies(secret: str, seen: ReceivedRequest, body: bytes | None = None) -> b
 
 
 @asynccontextmanager
-async def told(
+async def service_and_receiver(
     place: Place, *, tries: int = 1
 ) -> AsyncIterator[tuple[RunningService, ScriptedServer]]:
     """A service and a receiver that accepts the last of this many attempts."""
@@ -70,7 +70,7 @@ async def deliver(
 
 
 async def test_a_delivery_is_verified_by_the_independent_package(place: Place) -> None:
-    async with told(place) as (it, receiver):
+    async with service_and_receiver(place) as (it, receiver):
         [secret] = await secrets_of(it)
         [seen] = await deliver(it, receiver)
     assert verifies(secret, seen)
@@ -89,7 +89,7 @@ async def test_a_delivery_is_verified_by_the_independent_package(place: Place) -
     ],
 )
 async def test_a_delivery_that_was_altered_fails(place: Place, alter: object) -> None:
-    async with told(place) as (it, receiver):
+    async with service_and_receiver(place) as (it, receiver):
         [secret] = await secrets_of(it)
         [seen] = await deliver(it, receiver)
     body, headers = alter(seen)  # type: ignore[operator]
@@ -98,7 +98,7 @@ async def test_a_delivery_that_was_altered_fails(place: Place, alter: object) ->
 
 
 async def test_each_try_bears_the_same_id_and_body_and_a_time_of_its_own(place: Place) -> None:
-    async with told(place, tries=3) as (it, receiver):
+    async with service_and_receiver(place, tries=3) as (it, receiver):
         [secret] = await secrets_of(it)
         await it.accepted(callback_url=receiver.url)
         await until(lambda: len(receiver.seen) == 3)
@@ -111,7 +111,7 @@ async def test_each_try_bears_the_same_id_and_body_and_a_time_of_its_own(place: 
 
 
 async def test_a_repeated_delivery_is_the_same_message(place: Place) -> None:
-    async with told(place) as (it, receiver):
+    async with service_and_receiver(place) as (it, receiver):
         [first] = await deliver(it, receiver)
         await until(lambda: it.rows("SELECT * FROM jobs") == [])
         [(callback_id,)] = it.rows("SELECT id FROM callbacks")
@@ -126,7 +126,7 @@ async def test_a_repeated_delivery_is_the_same_message(place: Place) -> None:
 
 
 async def test_a_receiver_may_change_over_between_two_secrets_but_not_three(place: Place) -> None:
-    async with told(place) as (it, receiver):
+    async with service_and_receiver(place) as (it, receiver):
         [oldest] = await secrets_of(it)
         middle = (await secrets_of(it, rotate=True))[0]
         [seen] = await deliver(it, receiver)
@@ -142,7 +142,7 @@ async def test_a_secret_is_no_other_teams_and_stands_in_no_log_and_no_error(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with told(place, tries=2) as (it, receiver):
+    async with service_and_receiver(place, tries=2) as (it, receiver):
         [secret] = await secrets_of(it)
         other = await it.service.database.write(lambda c: teams.add(c, "other", 1, at=1))
         [theirs] = await it.service.database.write(lambda c: teams.signing_secrets(c, other, at=1))

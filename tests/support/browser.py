@@ -50,9 +50,9 @@ async def new_context(browser: Browser, **options: Any) -> BrowserContext:
 
 
 async def serious_faults(page: Page | Frame) -> list[str]:
-    """What axe-core finds that is serious or critical: rule, and the elements it names.
+    """The serious and critical findings of axe-core: each rule, and the elements that it names.
 
-    axe-core does not look into frames: give it a frame of a page to judge that one.
+    axe-core does not check frames: pass a frame of a page to check it.
     """
     await page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
     found = await page.evaluate("axe.run({iframes: false})")

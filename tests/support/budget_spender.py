@@ -22,14 +22,14 @@ from tests.support.patience import be_patient
 
 
 async def main(url: str, memory: str, first: str, count: str, daily: str) -> None:
-    told: list[str] = []
+    results: list[str] = []
 
     async def ask(client: EnrichmentClient, number: int) -> None:
         person = f"https://www.linkedin.com/in/grace-{number}"
         try:
-            told.append((await client.request(person, EmailType.WORK)).id)
+            results.append((await client.request(person, EmailType.WORK)).id)
         except EnrichmentError as error:
-            told.append(error.code)
+            results.append(error.code)
 
     budget = Budget(daily=int(daily))
     async with (
@@ -38,7 +38,7 @@ async def main(url: str, memory: str, first: str, count: str, daily: str) -> Non
     ):
         for number in range(int(first), int(first) + int(count)):
             tasks.start_soon(ask, client, number)
-    print(json.dumps(told), flush=True)
+    print(json.dumps(results), flush=True)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class Workers:
 
 
 @dataclass
-class Told:
+class Figures:
     """The figures of a run."""
 
     died_at_work: int
@@ -89,13 +89,13 @@ class Told:
     given_up: int
     cut: int = 0
 
-    def must_show_something(self, kills: int) -> None:
+    def require_deaths_and_faults(self, kills: int) -> None:
         """Raise if the run had too few deaths and faults to test the promises."""
         assert self.died_at_work > kills / 5, "too few processes died during a job"
         assert set(self.faults) == set(Fault), "not every kind of network fault occurred"
 
 
-async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random) -> Told:
+async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random) -> Figures:
     """Submit, kill, fill the disk, and check the result against every promise."""
     disk = Disk(path)
     with disk_under_databases(disk):
@@ -104,10 +104,10 @@ async def chaos(path: Path, *, requests: int, kills: int, chance: random.Random)
             fault_proxy(receiver.port, chance) as proxy,
             running_service(path, jobs=False, credits=requests, allow_private=True) as it,
         ):
-            receiver.always(moody(chance))
+            receiver.always(flaky_receiver(chance))
             died = await _killed_again_and_again(it, proxy, disk, requests, kills)
             seen = list(receiver.seen)
-            return all_is_well(path, requests, seen, Told(len(died), proxy.done, {}, 0, 0))
+            return check_promises(path, requests, seen, Figures(len(died), proxy.done, {}, 0, 0))
 
 
 async def _killed_again_and_again(
@@ -122,7 +122,7 @@ async def _killed_again_and_again(
         for number, share in enumerate(shares):
             workers.start(share)
             await anyio.sleep(chance.uniform(0, LONGEST_LIFE))
-            await somebody_else_is_at_work(it, died_at_work, share)
+            await until_another_service_works(it, died_at_work, share)
             workers.kill_one()
             died_at_work |= set(it.rows(LEFT_BEHIND))
             if number == full_at:
@@ -133,25 +133,25 @@ async def _killed_again_and_again(
     return died_at_work
 
 
-async def somebody_else_is_at_work(
+async def until_another_service_works(
     it: RunningService, known: set[tuple[str]], numbers: range
 ) -> None:
     """Return once a further service has begun a job, or the requests of these numbers are final. On
     a busy machine a service would otherwise be killed before it begins any job."""
 
-    def is_or_all_have_ended() -> bool:
+    def works_or_all_are_final() -> bool:
         if set(it.rows(LEFT_BEHIND)) - known:
             return True
         return it.rows(ENDED, numbers.start, numbers.stop) == [(len(numbers),)]
 
-    await until(is_or_all_have_ended, seconds=5 * HANG)
+    await until(works_or_all_are_final, seconds=5 * HANG)
 
 
 async def _fill(disk: Disk, workers: Workers, numbers: Sequence[int]) -> None:
     """Fill the disk until a service reports it; the service repeats its requests until accepted."""
     disk.flag.touch()
     workers.start(numbers)
-    await until(disk.told.exists)
+    await until(disk.reported.exists)
     disk.flag.unlink()
 
 
@@ -168,7 +168,7 @@ def starts_workers(place: Place, team_id: int, proxy: FaultProxy) -> Iterator[Wo
             forks.stdin.close()  # ends it and the services that live
 
 
-def moody(chance: random.Random) -> Behaviour:
+def flaky_receiver(chance: random.Random) -> Behaviour:
     """A receiver that refuses one callback in ten."""
 
     async def behave(stream: SocketStream, seen: ReceivedRequest) -> None:
@@ -179,23 +179,25 @@ def moody(chance: random.Random) -> Behaviour:
     return behave
 
 
-def all_is_well(place: Place, requests: int, seen: Sequence[ReceivedRequest], told: Told) -> Told:
+def check_promises(
+    place: Place, requests: int, seen: Sequence[ReceivedRequest], figures: Figures
+) -> Figures:
     """Check what was promised about all requests; add the figures."""
-    told.statuses = dict(rows(place, "SELECT status, count(*) FROM requests GROUP BY status"))
-    assert sum(told.statuses.values()) == requests
-    assert set(told.statuses) <= {"completed", "not-found", "failed"}
+    figures.statuses = dict(rows(place, "SELECT status, count(*) FROM requests GROUP BY status"))
+    assert sum(figures.statuses.values()) == requests
+    assert set(figures.statuses) <= {"completed", "not-found", "failed"}
     ledger_is_exact(place)
-    spent = told.statuses.get("completed", 0)
+    spent = figures.statuses.get("completed", 0)
     assert rows(place, "SELECT available, held FROM teams") == [(requests - spent, 0)]
     twice = "SELECT request_id FROM ledger WHERE kind = 'settle' GROUP BY 1 HAVING count(*) > 1"
     assert rows(place, twice) == []
-    _each_callback_was_tried_three_times_at_most(place, requests, seen, told)
-    _each_body_is_valid_and_signed(place, seen)
-    return told
+    _check_attempts_of_callbacks(place, requests, seen, figures)
+    _check_bodies_and_signatures(place, seen)
+    return figures
 
 
-def _each_callback_was_tried_three_times_at_most(
-    place: Place, requests: int, seen: Sequence[ReceivedRequest], told: Told
+def _check_attempts_of_callbacks(
+    place: Place, requests: int, seen: Sequence[ReceivedRequest], figures: Figures
 ) -> None:
     arrived = Counter(request.path for request in seen)
     tries = """
@@ -208,11 +210,11 @@ def _each_callback_was_tried_three_times_at_most(
         assert arrived[where] <= tried <= MAX_ATTEMPTS
         assert delivered or tried == MAX_ATTEMPTS  # none was given up early
         assert arrived[where] >= delivered
-        told.delivered += delivered
-        told.given_up += not delivered
+        figures.delivered += delivered
+        figures.given_up += not delivered
 
 
-def _each_body_is_valid_and_signed(place: Place, seen: Sequence[ReceivedRequest]) -> None:
+def _check_bodies_and_signatures(place: Place, seen: Sequence[ReceivedRequest]) -> None:
     ((secret,),) = rows(place, "SELECT secret FROM callback_secrets")
     ends = dict(rows(place, "SELECT id, status FROM requests"))
     ids, bodies = {}, {}
@@ -230,7 +232,7 @@ def _each_body_is_valid_and_signed(place: Place, seen: Sequence[ReceivedRequest]
         assert bodies.setdefault(request.path, request.body) == request.body
 
 
-def drawn() -> random.Random:
+def seeded_random() -> random.Random:
     """A random generator with a seed that is printed, so that a run can be repeated."""
     seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
     print(f"to run this again: CHAOS_SEED={seed}")
@@ -243,13 +245,15 @@ def main(requests: int = 500, kills: int = 200) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "enrichment.db"
 
-        async def run() -> Told:
-            return await chaos(path, requests=requests, kills=kills, chance=drawn())
+        async def run() -> Figures:
+            return await chaos(path, requests=requests, kills=kills, chance=seeded_random())
 
-        told = anyio.run(run)
-        told.must_show_something(kills)
-    print(f"{requests} requests, {kills} kills, {time.monotonic() - began:.0f} s: all is well")
-    print(told)
+        figures = anyio.run(run)
+        figures.require_deaths_and_faults(kills)
+    print(
+        f"{requests} requests, {kills} kills, {time.monotonic() - began:.0f} s: every promise held"
+    )
+    print(figures)
 
 
 if __name__ == "__main__":

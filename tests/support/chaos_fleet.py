@@ -14,12 +14,12 @@ from tests.support import postgres
 from tests.support.chaos import (
     LEFT_BEHIND,
     UNFINISHED,
-    Told,
-    all_is_well,
-    drawn,
-    moody,
-    somebody_else_is_at_work,
+    Figures,
+    check_promises,
+    flaky_receiver,
+    seeded_random,
     starts_workers,
+    until_another_service_works,
 )
 from tests.support.chaos_worker import ask
 from tests.support.cutting_proxy import cutting_proxy
@@ -43,7 +43,7 @@ DOWN = 0.5
 CRASHES = 2
 
 
-async def chaos(server: Server, *, requests: int, kills: int, chance: random.Random) -> Told:
+async def chaos(server: Server, *, requests: int, kills: int, chance: random.Random) -> Figures:
     """Submit, kill, cut, crash, and check the result against every promise."""
     url = server.fresh(server.migrated())
     async with (
@@ -53,15 +53,15 @@ async def chaos(server: Server, *, requests: int, kills: int, chance: random.Ran
         running_service(url, jobs=False, credits=requests, allow_private=True) as it,
         anyio.create_task_group() as tasks,
     ):
-        receiver.always(moody(chance))
+        receiver.always(flaky_receiver(chance))
         tasks.start_soon(cutting.keep_cutting)
         through = url.replace(f":{server.port}/", f":{cutting.port}/")
         died = await _until_all_is_done(
             it, server, network, through=through, requests=requests, kills=kills
         )
         tasks.cancel_scope.cancel()
-    told = Told(len(died), network.done, {}, 0, 0, cut=cutting.cut)
-    return all_is_well(url, requests, receiver.seen, told)
+    figures = Figures(len(died), network.done, {}, 0, 0, cut=cutting.cut)
+    return check_promises(url, requests, receiver.seen, figures)
 
 
 async def _until_all_is_done(
@@ -86,7 +86,7 @@ async def _until_all_is_done(
                 if number in crash_at:
                     await _crash(server)
                 died_at_work |= set(it.rows(LEFT_BEHIND))
-            await _asked_by_all(it, network, range(requests))
+            await _repeat_all_requests(it, network, range(requests))
             await until(lambda: it.rows(UNFINISHED) == [(0,)], seconds=5 * HANG)
     return died_at_work
 
@@ -100,7 +100,7 @@ async def _one_dies(
 ) -> None:
     workers.start(())
     await anyio.sleep(chance.uniform(0, LONGEST_LIFE))
-    await somebody_else_is_at_work(it, known, numbers)
+    await until_another_service_works(it, known, numbers)
     workers.kill_one()
 
 
@@ -110,7 +110,9 @@ async def _crash(server: Server) -> None:
     await anyio.to_thread.run_sync(server.start)
 
 
-async def _asked_by_all(it: RunningService, network: FaultProxy, numbers: Sequence[int]) -> None:
+async def _repeat_all_requests(
+    it: RunningService, network: FaultProxy, numbers: Sequence[int]
+) -> None:
     """Repeat each request with its key, as a caller without an answer does."""
     for number in numbers:
         await ask(it.service, it.team_id, network.url, number)
@@ -123,12 +125,14 @@ def main(requests: int = 1000, kills: int = 60) -> None:
     assert programs, postgres.MISSING
     with postgres.server(programs) as server:
 
-        async def run() -> Told:
-            return await chaos(server, requests=requests, kills=kills, chance=drawn())
+        async def run() -> Figures:
+            return await chaos(server, requests=requests, kills=kills, chance=seeded_random())
 
-        told = anyio.run(run)
-    print(f"{requests} requests, {kills} kills, {time.monotonic() - began:.0f} s: all is well")
-    print(told)
+        figures = anyio.run(run)
+    print(
+        f"{requests} requests, {kills} kills, {time.monotonic() - began:.0f} s: every promise held"
+    )
+    print(figures)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Disk:
 
     def __init__(self, path: Path) -> None:
         self.flag = path.with_name("full")
-        self.told = path.with_name("full-was-told")
+        self.reported = path.with_name("full-was-reported")
         """This file exists once a service has reported that the disk is full."""
 
     def __call__(self, connection: sqlite3.Connection) -> None:
@@ -80,7 +80,7 @@ async def ask(
     service: ServiceContext, team_id: int, url: str, number: int, disk: Disk | None = None
 ) -> None:
     """Submit the request of this number until it is accepted; its key makes it one request."""
-    asked = EnrichmentRequest(
+    request = EnrichmentRequest(
         linkedin_url=f"{ADA}-{number}",
         type=EmailType.WORK,
         callback_url=f"{url}/{number}",
@@ -88,10 +88,10 @@ async def ask(
     )
     while True:
         try:
-            await accept(service, team_id, asked, idempotency_key=f"key-{number}")
+            await accept(service, team_id, request, idempotency_key=f"key-{number}")
         except StorageFailed as failure:
             if disk and failure.fault is StorageFault.FULL:
-                disk.told.touch()
+                disk.reported.touch()
             await anyio.sleep(0.05)
         else:
             return

@@ -23,15 +23,15 @@ from tests.support.waiting import HANG
 
 
 async def main(url: str, key: str, memory: str, times: str) -> None:
-    told: list[list[str | None]] = []
+    results: list[list[str | None]] = []
 
     async def ask(client: EnrichmentClient) -> None:
         try:
             answer = await client.request(PROFILE, EmailType.WORK, wait=HANG)
         except EnrichmentError as error:
-            told.append([type(error).__name__, None, None])
+            results.append([type(error).__name__, None, None])
         else:
-            told.append(["Answer", answer.id, answer.email])
+            results.append(["Answer", answer.id, answer.email])
 
     async with EnrichmentClient(url, api_key=key, memory=Path(memory)) as client:
         print("ready", flush=True)
@@ -39,7 +39,7 @@ async def main(url: str, key: str, memory: str, times: str) -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(int(times)):
                 tasks.start_soon(ask, client)
-    print(json.dumps(told), flush=True)
+    print(json.dumps(results), flush=True)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ ANSWERS: tuple[tuple[str, Outcome], ...] = (
     ("0", Miss(cost=0.0)),
     ("0", Unavailable()),
 )
-"""What a vendor charges for an answer, in its credits, and the answer."""
+"""Charges of a vendor, in its credits, each with its answer."""
 LOST = (("1", Lost(why=LostReason.UNREADABLE)), ("0", Lost(why=LostReason.NO_ANSWER)))
 
 

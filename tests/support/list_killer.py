@@ -135,8 +135,8 @@ async def main(folder: str, run: str, cap: str, event: str, at: str) -> None:
         options = {"max_credits": int(cap), "list_id": "mine"}
         async for row in client.enrich_many(urls, EmailType.WORK, **options):
             result, error = row.result, row.error
-            told = result.status if result else error and error.code
-            _print({"number": numbers[row.index], "told": told})
+            outcome = result.status if result else error and error.code
+            _print({"number": numbers[row.index], "outcome": outcome})
             killer.count("rows")
         _print({"balance": (await client.credits()).balance})
 

@@ -24,7 +24,7 @@ from tests.support.patience import be_patient
 
 
 async def main(url: str, memory: str, count: str, daily: str, name: str) -> None:
-    told: dict[int, list[object]] = {}
+    results: dict[int, list[object]] = {}
 
     async def ask(client: EnrichmentClient, number: int) -> None:
         try:
@@ -35,9 +35,9 @@ async def main(url: str, memory: str, count: str, daily: str, name: str) -> None
                 callback_url=f"https://hooks.example.com/{name}/{number}",
             )
         except EnrichmentError as error:
-            told[number] = [error.code]
+            results[number] = [error.code]
         else:
-            told[number] = [
+            results[number] = [
                 answer.id,
                 answer.reused,
                 answer.credits_charged,
@@ -55,7 +55,7 @@ async def main(url: str, memory: str, count: str, daily: str, name: str) -> None
             for number in range(int(count)):
                 tasks.start_soon(ask, client, number)
         spent = (await client.credits()).spent_today
-    print(json.dumps({"told": told, "spent": spent}), flush=True)
+    print(json.dumps({"results": results, "spent": spent}), flush=True)
 
 
 if __name__ == "__main__":

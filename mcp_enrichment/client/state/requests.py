@@ -85,7 +85,7 @@ class FinalRequest:
     def of(
         cls, record: RequestRecord, result: EnrichmentResult, duration: float | None = None
     ) -> Self:
-        """The outcome that a final result tells."""
+        """The outcome of a final result."""
         charged = bool(result.credits_charged)
         return cls(record=record, status=result.status, charged=charged, duration=duration)
 
@@ -124,8 +124,8 @@ class RequestStore(SQLiteStore):
     ) -> bool:
         """Save a request before its POST is sent, and count its credit against the budget.
 
-        `budget`: None if an earlier POST is sent again, whose credit counts already. False if
-        another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then saves
+        `budget`: None if an earlier POST is sent again, whose credit counts already. Returns False
+        if another caller has changed the `expected` rows. Raises `BudgetExceeded`, and then saves
         nothing.
         """
         saved = await self._save_before_post(

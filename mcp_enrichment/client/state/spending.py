@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KEPT_DAYS = 2
 LISTS_KEPT_DAYS = 365
-"""How long the credits of a list count against its cap."""
+"""Days for which the credits of a list count against its cap."""
 
 TABLES = """
 CREATE TABLE spending (

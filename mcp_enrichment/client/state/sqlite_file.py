@@ -213,7 +213,8 @@ class SQLiteFile:
 
 
 def _report(group: Sequence[_Call], results: Sequence[Any]) -> None:
-    """Give the calls of a loop their results in one turn: their next ones share a commit, too."""
+    """Give all calls of an event loop their results in one iteration, so that their next calls
+    share a commit too."""
 
     def set_results(loop: asyncio.AbstractEventLoop) -> None:
         for call, result in zip(group, results, strict=True):

@@ -38,7 +38,7 @@ PAGES: Mapping[str, Handler] = {
     "/privacy": privacy.show,
     "/teams": accounts.show,
 }
-"""By the path below `/console`."""
+"""The function that shows each page, by the path below `/console`."""
 UPLOAD = "/contacts/preview"
 """The action that takes a file."""
 ACTIONS: Mapping[str, Handler] = {
@@ -54,4 +54,4 @@ ACTIONS: Mapping[str, Handler] = {
     "/keys/create": accounts.create_key,
     "/keys/revoke": accounts.revoke_key,
 }
-"""The same of what a POST does."""
+"""The function that carries out each action, by the path that its form is posted to."""

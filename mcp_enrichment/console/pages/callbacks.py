@@ -65,7 +65,7 @@ async def retry(visit: Visit) -> Response:
 
 
 def _redeliver(visit: Visit, connection: Any, ids: Sequence[str]) -> int:
-    """Start a new round of each that still exists; their number."""
+    """Start a new round of each callback that still exists; return the number of them."""
     service, started = visit.console.service, 0
     for callback_id in ids:
         team_id = team_of_callback(connection, callback_id)

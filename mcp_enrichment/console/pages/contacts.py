@@ -56,7 +56,7 @@ async def start(visit: Visit) -> Response:
 
 
 async def show_report(visit: Visit) -> Response:
-    """How often inferred addresses are right. It is worked out anew after an import."""
+    """The accuracy of inferred addresses. It is computed again after an import."""
     database = visit.console.service.database
     found = await anyio.to_thread.run_sync(person_records.figures, database)
     return visit.page("contacts_report.html", found=found, offered=found.offered())

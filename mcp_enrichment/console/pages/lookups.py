@@ -63,8 +63,8 @@ async def show(visit: Visit) -> Response:
 
 
 async def search(visit: Visit) -> Response:
-    """The lookups of a profile, or the lookup of an id. The profile is not part of an address, as
-    the logs of proxies hold those."""
+    """The lookups of a profile, or the lookup of an id. The profile is not part of the URL, as
+    proxies log URLs."""
     sought = visit.form.get("q", "").strip()
     if re.fullmatch(r"[0-9a-f]{24}", sought):
         return visit.to(f"/lookups/{sought}")
@@ -77,7 +77,7 @@ async def search(visit: Visit) -> Response:
 
 
 async def show_one(visit: Visit) -> Response:
-    """What happened to a request. Its address is masked."""
+    """The timeline of a request. Its email is masked."""
     found = await visit.console.service.database.read(lambda c: _read(visit, c))
     email = found.request.email
     return visit.page(
@@ -86,7 +86,7 @@ async def show_one(visit: Visit) -> Response:
 
 
 async def reveal(visit: Visit) -> Response:
-    """The same with the address. The audit trail records it before it is shown."""
+    """The same with the email. The audit trail records it before it is shown."""
     service = visit.console.service
 
     def read_and_record(connection: Any) -> Timeline:

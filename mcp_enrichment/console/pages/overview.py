@@ -21,7 +21,7 @@ PERIODS = {"hour": HOUR, "day": DAY, "week": 7 * DAY}
 
 
 async def show(visit: Visit) -> Response:
-    """What happened lately, and what is under way."""
+    """The page of recent outcomes, and of lookups under way."""
     service, now = visit.console.service, visit.console.service.clock()
     period = visit.request.query_params.get("period", "day")
     period = period if period in PERIODS else "day"

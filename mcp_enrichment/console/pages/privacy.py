@@ -39,7 +39,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def change(visit: Visit) -> Response:
-    """Do what was chosen for the person who was named."""
+    """Carry out the chosen action for the named person."""
     action, named = visit.form.get("action", ""), visit.form.get("person", "").strip()
     if action not in QUESTIONS:
         raise Refused(400, "There is no such action.", "Nothing was changed.")

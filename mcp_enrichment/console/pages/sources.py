@@ -30,7 +30,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def show_order(visit: Visit) -> Response:
-    """The cheapest order, worked out from the newest answers. It takes a part of a second."""
+    """The cheapest order, computed from the newest answers in less than a second."""
     facts = visit.console.facts
 
     def work_out(connection: Any) -> Sequence[OrderReport]:

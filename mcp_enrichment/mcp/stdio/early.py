@@ -26,14 +26,15 @@ MAX_READ = 256 * 1024
 
 
 class Handover(NamedTuple):
-    """What the server takes over from the thread."""
+    """The messages that the server takes over from the thread."""
 
     received: bytes = b""
-    """What was read from stdin. The requests that have an answer bear ids of ours."""
+    """The bytes that were read from stdin. A request that is answered already has an id of ours in
+    place of its own."""
     answered: frozenset[str] = frozenset()
-    """These ids."""
+    """The ids of ours."""
     unsent: bytes = b""
-    """The end of the answers, if stdout had no room for it."""
+    """The part of the answers for which stdout had no room."""
 
 
 class EarlyAnswers:

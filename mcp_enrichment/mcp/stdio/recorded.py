@@ -1,9 +1,9 @@
 """The server's answers to a client's first requests, recorded from the SDK.
 
-`initialize`, `server/discover` and `tools/list` always have the same answers. Recorded, they can be
-given before the SDK is imported, which takes nearly all of the start. A request is answered here
-only if the SDK certainly accepts it. `tasks.py docs` writes the record; a test compares it with the
-answers of the SDK. This module imports nothing that is slow.
+`initialize`, `server/discover` and `tools/list` always have the same answers. Recorded answers can
+be sent before the SDK is imported. The import takes nearly all of the start-up time. A request is
+answered here only if the SDK certainly accepts it. `tasks.py docs` writes the record; a test
+compares it with the answers of the SDK. This module imports nothing that is slow.
 """
 
 from __future__ import annotations

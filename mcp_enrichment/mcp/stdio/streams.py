@@ -66,7 +66,8 @@ async def stdio_streams(early: EarlyAnswers | None) -> AsyncIterator[Streams]:
 
 
 class _Stream:
-    """What the SDK needs besides the messages. The owner closes the descriptor."""
+    """The methods that the SDK requires of a stream besides the messages. The owner closes the
+    descriptor."""
 
     async def aclose(self) -> None:
         """Does nothing."""

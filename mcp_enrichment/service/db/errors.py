@@ -93,7 +93,7 @@ def is_full(error: sqlite3.Error) -> bool:
 
 
 def to_storage_failed(error: DBAPIError | sqlite3.Error) -> StorageFailed | None:
-    """The failure behind a driver's error; None for a bug of ours, such as wrong SQL."""
+    """The `StorageFailed` for a driver's error; None for a bug of ours, such as wrong SQL."""
     if isinstance(error, sqlite3.Error):
         return sqlite_failure(error)
     if isinstance(error.orig, sqlite3.Error) and hasattr(error.orig, "sqlite_errorcode"):

@@ -35,7 +35,7 @@ def upgrade(connection: Connection) -> None:
 
 
 def require_head(connection: Connection) -> None:
-    """Raise `StorageFailed` where `upgrade` would, or has something to do."""
+    """Raise `StorageFailed` if `upgrade` would raise it, or would migrate."""
     if _revision_of_ours(connection) != HEAD:
         raise StorageFailed(StorageFault.OLDER_SCHEMA)
 

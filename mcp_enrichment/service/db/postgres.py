@@ -38,9 +38,10 @@ NETWORK: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""Seconds, the last one milliseconds: how soon a silent server counts as gone."""
+"""The times after which a server that does not respond counts as gone: seconds, the last one
+milliseconds."""
 RECONNECT_EVERY = 0.5
-"""Seconds between two attempts to listen while the database is away."""
+"""Seconds between two attempts to listen while the database cannot be reached."""
 _MIGRATING = 0x6D637065  # "mcpe": names the lock that one migration holds
 
 
@@ -154,7 +155,8 @@ def _lock_migrations(connection: Connection) -> None:
 
 
 def engine_of(url: str) -> Engine:
-    """What connects to the database. Raises `StorageFailed`, as each of its connections does."""
+    """The engine of the database at this URL. It and each of its connections raise
+    `StorageFailed`."""
     try:
         import psycopg  # noqa: PLC0415 (the extra may not be installed)
     except ModuleNotFoundError as missing:

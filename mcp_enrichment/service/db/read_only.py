@@ -30,8 +30,9 @@ T = TypeVar("T")
 def read_sqlite(
     path: Path, work: Callable[[Connection], T], *, privacy_key: bytes | None = None
 ) -> T:
-    """What `work` reads in the file, which must be there. Raises `StorageFailed` if
-    `open_sqlite` would, where that would migrate it, and where a table or a column is missing."""
+    """Run `work` on the file, which must exist, and return its result. Raises `StorageFailed` if
+    `open_sqlite` would raise it or would migrate the file, and if a table or a column is
+    missing."""
     if not os.access(path, os.W_OK):
         raise StorageFailed(StorageFault.NOT_WRITABLE)
     file = path.with_name(KEY_FILE)
@@ -48,7 +49,8 @@ def read_sqlite(
 def read_postgres(
     url: str, work: Callable[[Connection], T], *, privacy_key: bytes | None = None
 ) -> T:
-    """What `work` reads there. Raises `StorageFailed` if `open_postgres` would."""
+    """Run `work` on the database and return its result. Raises `StorageFailed` if `open_postgres`
+    would."""
     from mcp_enrichment.service.db import postgres  # noqa: PLC0415 (of the extra)
 
     with postgres.unreachable_as_not_found():

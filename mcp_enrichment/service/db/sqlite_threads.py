@@ -50,7 +50,8 @@ class SQLiteThreads:
         self._waiting: SimpleQueue[_Call | None] = SimpleQueue()
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns, once its transaction is committed. Raises `StorageFailed`.
+        """Run `work` in a transaction, and return its result once that is committed. Raises
+        `StorageFailed`.
 
         A call that is cancelled before a thread has begun it is not made.
         """
@@ -151,7 +152,8 @@ class _Call:
         self.error: BaseException | None = None
 
     def take(self) -> bool:
-        """Take the call: a thread does to begin it, its task to withdraw it. Only the first can."""
+        """Take the call: a thread takes it to begin it, its task to withdraw it. Returns True for
+        the first of them only."""
         return self._taken.acquire(blocking=False)
 
     def outcome(self) -> Any:
@@ -165,7 +167,8 @@ class _Call:
         self._result = self._context.run(self._work, connection)
 
     def run_in_savepoint(self, connection: Connection) -> None:
-        """Run it so that it can be undone alone. Raises what ends the whole transaction."""
+        """Run the function in a savepoint, so that it can be undone alone. Raises errors that end
+        the whole transaction."""
         driver: Any = connection.connection.driver_connection
         driver.execute("SAVEPOINT call")
         try:

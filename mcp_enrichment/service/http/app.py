@@ -149,7 +149,7 @@ async def _team_id(request: Request) -> int:
 
 
 async def _authenticated(request: Request, read: Callable[[Any, int], T]) -> tuple[int, T]:
-    """The caller's team, and what `read` returns for it from the same transaction. Counts the
+    """The caller's team, and the result of `read` for it in the same transaction. Counts the
     request."""
     app: ServiceApp = request.app
     team_id, database = app.team_id, app.service.database

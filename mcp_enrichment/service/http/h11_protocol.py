@@ -80,7 +80,10 @@ class BoundedProtocol(H11Protocol):
         head = h11.Response(status_code=status, headers=answer.raw_headers)
         for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        logger.info("no request", extra={"fields": {"request_id": request_id, "status": status}})
+        logger.info(
+            "invalid HTTP was refused",
+            extra={"fields": {"request_id": request_id, "status": status}},
+        )
 
     def _make_room(self) -> None:
         """Close the connection that waits longest for its client; this one, if none does."""

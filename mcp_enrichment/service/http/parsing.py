@@ -122,7 +122,7 @@ def _parsed(model: type[M], body: bytes) -> M:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise _refused(f"{_what_is_wrong(error)}.") from None
+        raise _refused(f"{_problem(error)}.") from None
 
 
 def _refuse_null(submitted: EnrichmentRequest, where: str = "") -> None:
@@ -137,7 +137,7 @@ def _refused(happened: str, what_to_do: str = "Correct it and send it again.") -
     )
 
 
-def _what_is_wrong(error: ValidationError) -> str:
+def _problem(error: ValidationError) -> str:
     """The place and kind of an error in the body, without its content, which may be personal."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])

@@ -57,8 +57,8 @@ class RateLimit:
         bucket.tokens -= 1
 
     def charge(self, caller: str, requests: int) -> None:
-        """Count so many requests more, which came in one that is counted. Those beyond the quota
-        delay the caller's next requests."""
+        """Count this many further requests of a batch whose first one is counted. Those beyond the
+        quota delay the caller's next requests."""
         self._filled(caller).tokens -= requests
 
     def has_room(self, caller: str) -> bool:
@@ -101,8 +101,8 @@ class AnonymousLimit:
     """Limits callers without a valid key, by address.
 
     A key that was valid before is always verified. So is a new one, until its address has sent too
-    many invalid ones. After that the new keys of all such addresses share one more quota, so that
-    a new valid key gets through while somebody guesses.
+    many invalid ones. After that the new keys of all such addresses share one more quota, so that a
+    new valid key is still accepted while somebody guesses keys.
     """
 
     limit: RateLimit

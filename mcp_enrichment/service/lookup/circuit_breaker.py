@@ -30,7 +30,7 @@ PAUSE, LONGEST_PAUSE = 30.0, 900.0
 REFUSAL_PAUSE, LONGEST_REFUSAL_PAUSE = 900.0, 4 * 3600.0
 """The same for a vendor that rejects its key, plan or credit: a person has to act."""
 PROBE_SECONDS = 90.0
-"""How long a probe may take before another one is made."""
+"""Seconds after which another probe is made if the first one has no result."""
 UNAVAILABLE = "unavailable"
 # Built once, as every call of a vendor executes them.
 _GET = select(circuits).where(circuits.c.source == bindparam("source"))

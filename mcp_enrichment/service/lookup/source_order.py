@@ -1,4 +1,4 @@
-"""The order of sources that makes a lookup cheapest, and how sure that is: statistics only.
+"""The order of sources that makes a lookup cheapest, and its certainty: statistics only.
 
 A lookup asks the sources in order until one ends it. A source charges `charge` on average and ends
 a lookup with the probability `probability`. If sources answer independently of each other, the
@@ -82,7 +82,7 @@ class Step:
     charge: float
     """The mean charge of a lookup, whether it is ended or not."""
     probability: float
-    """That the source ends a lookup; above 0."""
+    """The probability that the source ends a lookup; above 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 CALL_SECONDS = 60.0
 """The timeout of a call."""
 STORE_SECONDS = 30.0
-"""How long storing a paid result is retried while the database fails."""
+"""Seconds for which storing a paid result is retried while the database fails."""
 STORE_RETRY = 0.5
 ABANDONED_SECONDS = CALL_SECONDS + STORE_SECONDS + 5.0
 """Age after which a call without a result counts as abandoned: its process has died."""
@@ -53,7 +53,7 @@ IN_FLIGHT_RECHECK = 5.0
 COLLECT_RETRY = 10.0
 """Seconds between two polls of a vendor that could not be reached."""
 WORKING_SECONDS = 600.0
-"""How long a vendor may work on a request before its result counts as lost."""
+"""Seconds that a vendor may work on a request before its result counts as lost."""
 
 
 async def call_vendor(

@@ -137,7 +137,8 @@ async def disclosable_hits(
 
 
 async def _check_disclosable(service: ServiceContext, hit: Hit) -> Hit | Miss | AddressRejected:
-    """The first of its addresses that may be disclosed; if none may, why the first one may not."""
+    """The hit with the first of its addresses that may be disclosed; if none may, the defect of the
+    first one."""
     refusals: list[Miss | AddressRejected] = []
     for one in (hit, *hit.others):
         if await is_address_suppressed(service.database, one.email):

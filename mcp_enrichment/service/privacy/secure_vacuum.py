@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 OTHERS_SECONDS = 30.0
-"""How long other transactions are waited for on Postgres, for each table."""
+"""Seconds to wait for other transactions on Postgres, for each table."""
 LOOK_AGAIN = 0.05
 _UNDER_WAY = text("""
     SELECT locks.virtualtransaction FROM pg_locks locks JOIN pg_stat_activity USING (pid)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 async def repeat(
     seconds: float, work: Callable[[], Awaitable[None]], logger: logging.Logger, failure: str
 ) -> None:
-    """Do the work every so many seconds, until cancelled. What it raises is logged as `failure`."""
+    """Do the work every `seconds`, until cancelled. An exception that it raises is logged as
+    `failure`."""
     while True:
         await anyio.sleep(seconds)
         with log_and_continue(logger, failure):

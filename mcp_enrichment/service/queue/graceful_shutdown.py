@@ -1,4 +1,4 @@
-"""Graceful shutdown: a vendor call under way may be paid already, and has time to end."""
+"""Graceful shutdown: a vendor call under way may be paid already, so it gets time to finish."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class GracefulShutdown:
         self._on_begin.append(do)
 
     def begin(self) -> None:
-        """Start no vendor call any more; protected jobs have their time."""
+        """Begin the shutdown: no further vendor call starts, and protected jobs get their time to
+        finish."""
         if self.has_begun:
             return
         self._until = anyio.current_time() + self.seconds
@@ -63,7 +64,7 @@ class GracefulShutdown:
             self._over.set()
 
     async def over(self) -> None:
-        """Return when the work has ended."""
+        """Return once `work` has returned."""
         if self._over:
             await self._over.wait()
 

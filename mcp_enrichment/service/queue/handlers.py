@@ -38,8 +38,8 @@ FAILURE_BACKOFF = 5.0
 """Seconds until a job whose handler raised is run again, doubled each time."""
 LONGEST_FAILURE_BACKOFF = 600.0
 MAX_FAILURES = 12
-"""Exceptions after which a job is given up: over about an hour. Attempts do not count, as a lookup
-is attempted anew for each poll of a vendor."""
+"""The number of exceptions after which a job is given up, about an hour after the first. Attempts
+are not counted, as each poll of a vendor is another attempt of the lookup."""
 
 _TARGETS = {JobKind.LOOK_UP: requests, JobKind.DELIVER: callbacks}
 _HANDLERS: dict[JobKind, Callable[[ServiceContext, Job], Awaitable[Reschedule | None]]] = {
@@ -65,8 +65,8 @@ class Engine(Protocol):
 def begin_claimed(
     connection: Connection, service: ServiceContext, claimed: Sequence[Job]
 ) -> list[Job]:
-    """The jobs with what their handlers start from, in the transaction that claims them: requests
-    are set to `processing`, and attempts of callbacks are stored."""
+    """Return the jobs with the rows that their handlers need, in the transaction that claims them:
+    requests are set to `processing`, and attempts of callbacks are stored."""
     begun: dict[str, Any] = {}
     if lookups := [job.target_id for job in claimed if job.kind is JobKind.LOOK_UP]:
         begun = _unless_defect(partial(_begin_look_ups, connection, service, lookups)) or {}
@@ -86,8 +86,9 @@ def _begin_look_ups(
 
 
 def _unless_defect(begin: Callable[[], T]) -> T | None:
-    """What it returns; None if it raises. A job's handler then begins it, and raises the same: so
-    a defect stops no other job's claim. A database that fails does, as it may have undone it."""
+    """Return the result of `begin`; None if it raises. The job's handler then begins the job again
+    and raises the same error, so that a defect in one job does not stop the claim of the others. An
+    error of the database is raised here, as it may have undone the claim."""
     try:
         return begin()
     except (StorageFailed, DBAPIError, sqlite3.Error):

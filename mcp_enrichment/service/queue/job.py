@@ -1,4 +1,4 @@
-"""A job, what its handler may ask for, and the interface of the two queues."""
+"""A job, its rescheduling by its handler, and the interface of the two queues."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 
 CONCURRENCY = 16
-"""Jobs of each kind that one process runs at once: callbacks that hang delay no lookup."""
+"""Jobs of each kind that one process runs at once. The kinds are counted apart, so that callbacks
+that hang delay no lookup."""
 DELIVERIES_PER_TEAM = 4
-"""Callbacks of one team at once: receivers that hang delay no other team's callbacks."""
+"""Callbacks of one team that run at once, so that receivers that hang delay no other team's
+callbacks."""
 _DOUBLINGS = 10  # a power of a large number does not fit a float
 
 
@@ -50,7 +52,8 @@ class Job:
     delete_done: DeleteDone | None = field(default=None, compare=False, repr=False)
     """Deletes jobs of this engine, in the transaction that completes their work."""
     begun: Any = field(default=None, compare=False, repr=False)
-    """What its handler starts from: on SQLite the transaction of the claim has read it."""
+    """The row that its handler needs, if the transaction of the claim has read it already; else
+    None."""
 
 
 def delete_done(connection: Connection, done: Sequence[Job]) -> None:
@@ -110,7 +113,8 @@ class Reschedule:
 
     seconds: float
     waits_for: str | None = None
-    """The source at capacity: the job runs when that has a free slot, and this was no attempt."""
+    """The source that is at capacity. The job runs once the source has a free slot, and this run
+    does not count as an attempt."""
 
 
 def exponential_backoff(first: float, failures: int, longest: float = math.inf) -> float:

@@ -32,14 +32,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RECONNECT_EVERY = 0.5
-"""Seconds between two attempts while the database is away."""
+"""Seconds between two attempts while the database cannot be reached."""
 FETCH_BATCH = 10
 """Lookups that one statement fetches at most: no other worker can run them."""
 _LOOK_AGAIN: JobInserted = {"type": "job_inserted", "job_id": 0}  # makes a worker fetch
 
 
 class RetryingConnector(PsycopgConnector):
-    """Repeats a statement for as long as the database is away, until `give_up`.
+    """Repeats a statement while the database cannot be reached, until `give_up`.
 
     Every statement of procrastinate's may be repeated. A job whose fetch was not answered is known
     to the database alone: `ProcrastinateWorkers` requeues it.
@@ -106,7 +106,7 @@ class RetryingConnector(PsycopgConnector):
 
     def _log_outage(self) -> None:
         if not self._is_away:
-            logger.warning("the queue's database is away; work goes on when it is back")
+            logger.warning("the queue cannot reach its database; it continues when it can")
         self._is_away = True
 
 
@@ -223,7 +223,8 @@ class TrackingJobManager(JobManager):
         await super().unregister_worker(worker_id)
 
     def mark_released(self, job_id: int | None, *, to: str | None = None) -> None:
-        """Release this job when it ends, as no attempt, `to` another queue or to its own."""
+        """Release this job when it ends, without counting an attempt: to the queue `to`, or to its
+        own."""
         self._released_to[job_id] = to or self.queue
 
     def delete_done(self, connection: Any, done: Sequence[ours.Job]) -> None:

@@ -92,7 +92,7 @@ class ProcrastinateWorkers:
         """Nothing: procrastinate's workers fetch all jobs."""
 
     async def run(self, service: ServiceContext) -> None:
-        """Work until cancelled; then wait for what is under way, and release the rest."""
+        """Work until cancelled; then wait for the running jobs, and release the rest."""
         connector = RetryingConnector()
         workers = self._workers(service, connector)
         limiter = service.source_limiter
@@ -181,7 +181,7 @@ class ProcrastinateWorkers:
                 install_signal_handlers=False,
             )
         except ConnectorException as error:
-            logger.warning("the queue is out of reach: %s", type(error.__cause__).__name__)
+            logger.warning("the queue cannot be reached: %s", type(error.__cause__).__name__)
 
     async def _sweep(self, service: ServiceContext, workers: Sequence[_Worker]) -> None:
         """Requeue the jobs of dead workers, of lost fetches, and of sources without a limit."""
@@ -218,7 +218,7 @@ class _Worker:
         manager: TrackingJobManager,
         source: str | None = None,
     ) -> None:
-        """`source`: where its lookups have got their slots with the fetch."""
+        """`source`: the source at which its lookups got their slots with the fetch."""
         self.manager = manager
         self.grace = service.shutdown.seconds
         """For running jobs at the end of the process; the rest is released."""
@@ -239,8 +239,9 @@ class _Worker:
                     await self.manager.update_heartbeat(worker_id)
 
     async def requeue_strays(self) -> None:
-        """Requeue jobs that are this worker's in the database and unknown to it, as after a fetch
-        whose answer was lost: those found twice, as a fetch may be under way."""
+        """Requeue jobs that the database assigns to this worker and that the worker does not know:
+        the answer to their fetch was lost. A job is requeued when it is found a second time, as its
+        fetch may still be under way the first time."""
         database, worker_id = self._service.database, self.manager.worker_id
         if worker_id is None:
             return

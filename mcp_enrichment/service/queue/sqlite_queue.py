@@ -89,7 +89,7 @@ _CLAIM = Prepared(
 
 
 def _teams_with_claimable() -> Select[Any]:
-    """The teams that have claimable jobs, and since when the oldest of each is due.
+    """The teams that have claimable jobs, each with the time at which its oldest one became due.
 
     The query steps through the index from team to team, so the length of a backlog does not matter.
     """
@@ -121,7 +121,7 @@ _NEXT_RUN_AT = Prepared(_next_run_at())
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lease:
-    """Who claims jobs, and for how long. Times are seconds since the epoch."""
+    """A claim of `owner`, which lasts from `now` until `until`, in seconds since the epoch."""
 
     owner: str
     now: float
@@ -129,8 +129,9 @@ class Lease:
 
 
 class Turns:
-    """Whose turn it is: the team with the fewest jobs under way, so that no team's backlog delays
-    another team. Among equal teams the order is: not served, served earliest, longest overdue."""
+    """The order in which teams are served: the team with the fewest jobs under way is first, so
+    that no team's backlog delays another team. Among equal teams the order is: not served, served
+    earliest, longest overdue."""
 
     def __init__(
         self, share: int, at_work: Mapping[int, int] | None = None, served: Iterable[int] = ()
@@ -147,11 +148,12 @@ class Turns:
         return self._at_work.total()
 
     def room(self, team_id: int) -> int:
-        """How many more jobs of this team may be under way."""
+        """The number of jobs of this team that may be added to those under way."""
         return self._share - self._at_work[team_id]
 
     def order(self, due: Mapping[int, float]) -> Sequence[int]:
-        """The teams with room, in turn; `due`: since when a job of each is due."""
+        """The teams with room, in the order of their turns. `due`: by team, the time at which its
+        oldest job became due, in seconds since the epoch."""
         places = {team_id: place for place, team_id in enumerate(self._served)}
         return sorted(
             (team_id for team_id in due if self.room(team_id) > 0),
@@ -159,7 +161,7 @@ class Turns:
         )
 
     def take(self, team_id: int, jobs: int) -> None:
-        """So many jobs of this team are under way, too."""
+        """Add this number of jobs of the team to those under way."""
         self._at_work[team_id] += jobs
         self._served.pop(team_id, None)
         self._served[team_id] = None
@@ -259,7 +261,8 @@ def reschedule(connection: Connection, owner: str, job: Job, *, run_at: float) -
 
 
 def wait_for(connection: Connection, owner: str, job: Job, source: str) -> None:
-    """Release a lookup until this source has a slot. It keeps its place, and it was no attempt."""
+    """Release a lookup until this source has a free slot. It keeps its place in the queue, and the
+    claim does not count as an attempt."""
     _WAIT_FOR.change(connection, _mine(owner, job) | {"this_source": source})
 
 

@@ -57,7 +57,8 @@ class SQLiteWorker:
         self._others_wait = True
         """Whether unclaimed lookups may be due. A new one is then queued behind them."""
         self._left_due = True
-        """Whether jobs may be due that no claim has taken: the end of a job makes room for them."""
+        """Whether due jobs may be left that no claim has taken. A job that ends makes room for
+        them."""
         self._running: tuple[ServiceContext, TaskGroup] | None = None
 
     def wake(self) -> None:
@@ -65,8 +66,8 @@ class SQLiteWorker:
         self._wake.set()
 
     def lease_lookup(self, request_id: str, team_id: int) -> LeasedLookup | None:
-        """Lease the lookup of a new request to this process, if it has room and no other is due:
-        then the job need not be claimed."""
+        """Lease the lookup of a new request to this process, if it has room and no other lookup is
+        due. Such a job need not be claimed."""
         if (
             self._running is None
             or self._others_wait
@@ -93,13 +94,13 @@ class SQLiteWorker:
             tasks.start_soon(self._work, service, job)
 
     def withdraw(self, job: Job) -> None:
-        """Give the room of a job back that was not stored."""
+        """Free the room that was reserved for a job that was not stored."""
         self._at_work.discard(job)
         if self._left_due:
             self.wake()
 
     async def run(self, service: ServiceContext) -> None:
-        """Work until cancelled; then release what is unfinished and not protected."""
+        """Work until cancelled; then release the jobs that are unfinished and not protected."""
         limiter = service.source_limiter
         limiter.on_release = lambda _source: self.wake()
         renew = partial(self._renew_and_release, service)

@@ -58,7 +58,7 @@ class AttemptPage:
 
     attempts: Sequence[LoggedAttempt]
     older: str | None
-    """Where the next page begins; None at the end."""
+    """The place before which the next page begins; None at the end."""
 
 
 def newest_attempts(

@@ -50,7 +50,7 @@ class Lookup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LookupFilter:
-    """Which lookups are listed; None and empty: all."""
+    """Selects the lookups of the list; None and empty select all."""
 
     team_id: int | None = None
     fields: Mapping[str, str]
@@ -63,7 +63,7 @@ class LookupPage:
 
     lookups: Sequence[Lookup]
     older: int | None
-    """Where the next page begins; None at the end of the list."""
+    """The place before which the next page begins; None at the end of the list."""
 
 
 def newest_lookups(

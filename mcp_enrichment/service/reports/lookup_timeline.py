@@ -1,4 +1,4 @@
-"""What happened to one request, from its POST to the last attempt of its callback."""
+"""The events of one request, from its POST to the last attempt of its callback."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """Something that happened."""
+    """An event of a request."""
 
     at: float
     """Seconds since the epoch."""
     what: str
     detail: str = ""
     seconds: float | None = None
-    """How long it took; None for a moment, and while it is open."""
+    """Its duration; None for an event without one, and while it is open."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

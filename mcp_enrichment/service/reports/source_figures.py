@@ -1,4 +1,4 @@
-"""What each source answered lately. Only its newest answers are read, however many are stored."""
+"""The newest answers of each source. Older ones are not read, however many are stored."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class SourceFigures:
     lost: int
     """Answers that never came: each may have been charged."""
     credits: Decimal
-    """What they cost, in the source's own credits."""
+    """The cost of these answers, in the source's own credits."""
     median_seconds: float | None
     """None if there is no answer."""
     last_at: float | None

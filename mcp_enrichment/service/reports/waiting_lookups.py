@@ -1,4 +1,4 @@
-"""What the lookups of the queue wait for."""
+"""The lookups of the queue, by the cause of their waiting."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class WaitingLookups:
     count: int
 
     @property
-    def what_for(self) -> str:
-        """The state in words."""
+    def cause(self) -> str:
+        """The cause in words, with the state of those that a worker has."""
         if self.is_running:
             return "with a worker"
         return f"for a free place at {self.source}" if self.source else "for a worker"

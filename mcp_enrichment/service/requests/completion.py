@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Completion:
-    """What is stored at the completion of a request."""
+    """The values that are stored at the completion of a request."""
 
     service: ServiceContext
     job: Job

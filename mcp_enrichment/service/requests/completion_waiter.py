@@ -1,4 +1,4 @@
-"""Waits for the completion of requests, in whichever process."""
+"""Waits for the completion of requests, which any process may complete."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 CHANNEL = "request_completed"
 """Named by the trigger of the first migration."""
 SHORTEST_PAUSE = 0.01
-"""Seconds between two looks whether another connection has changed the file, just after a change.
-A look takes microseconds; most of its cost is that a thread wakes for it."""
+"""Seconds between two checks whether another connection has changed the file, just after a change.
+A check takes microseconds; most of its cost is waking the thread."""
 LONGEST_PAUSE = 0.05
 """The same once nothing has changed for two seconds. A lookup that begins is a change."""
 PAUSE_GROWTH = 1.02
@@ -105,7 +105,8 @@ class CompletionWaiter:
             await anyio.sleep(RETRY_AFTER_FAILURE)
 
     async def _poll(self, until_due: Callable[[], Awaitable[None]]) -> None:
-        """Poll each time that `until_due` returns. Of consecutive failures the first is logged."""
+        """Poll each time that `until_due` returns. Of consecutive failures only the first is
+        logged."""
         is_failing = False
         while True:
             # The waiters time out, and then meet the same failure.
@@ -119,7 +120,7 @@ class CompletionWaiter:
             await anyio.sleep(RETRY_AFTER_FAILURE)
 
     async def _until_changed(self, data_version: Callable[[], int]) -> None:
-        """Return when somebody waits and the database has changed since the last time."""
+        """Return once a caller waits and the database has changed since the last check."""
         changed = False
         while not changed:
             await self._has_waiters.wait()
@@ -129,9 +130,10 @@ class CompletionWaiter:
             )
 
     def _look(self, data_version: Callable[[], int]) -> bool:
-        """Look until the database has changed; return False once nobody waits.
+        """Check until the database has changed, and return True; return False once nobody waits.
 
-        It stays in its thread, as waking the event loop for each look costs twice as much.
+        All checks run in one call of a thread, as waking the event loop for each costs twice as
+        much.
         """
         pause = SHORTEST_PAUSE
         while self._waiting:

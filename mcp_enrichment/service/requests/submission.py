@@ -48,7 +48,8 @@ ID_BYTES = 12
 """Random bytes of an id, written as 24 hex digits: unguessable."""
 _ID = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")
 MAX_CALLBACKS = 16
-"""The limit of one request: joining it is free, and must not be a way to send without end."""
+"""Callbacks of one request. Joining a request is free, so without a limit a caller could have any
+number sent."""
 _TOO_MANY_CALLBACKS = Explanation(
     happened=f"This request, which is running, has {MAX_CALLBACKS} callbacks already.",
     money=NOTHING_DONE,
