@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from importlib import import_module
 
@@ -83,9 +84,17 @@ def main(context: click.Context) -> None:
     Without a command it is an MCP server on stdin and stdout, for a chat client to start. Settings
     are environment variables; the README lists them.
     """
+    _replace_closed_streams()
     _escape_unprintable()
     if context.invoked_subcommand is None:
         serve_stdio(context.obj)
+
+
+def _replace_closed_streams() -> None:
+    """Read nothing from a stream that is closed (`<&-`), and write to one as to the null device."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (for the process)
 
 
 def _escape_unprintable() -> None:
