@@ -183,7 +183,7 @@ def _preview_lines(table: ListTable, preview: Preview) -> Iterator[str]:
             "was charged."
         )
     if preview.spent:
-        yield f"Earlier runs of this list have cost {preview.spent:,} credits."
+        yield f"Earlier runs of this list have cost up to {preview.spent:,} credits."
 
 
 def _look_up(options: ListOptions, table: ListTable, preview: Preview) -> None:
