@@ -218,9 +218,10 @@ def _write(options: ListOptions, table: ListTable) -> None:
 
 
 def _summary_lines(lookup: ListLookup, written: Path | None) -> Iterator[str]:
+    perhaps = f", and up to {lookup.unknown:,} more: nobody knows" if lookup.unknown else ""
     yield (
         f"Found {lookup.found:,}, missed {lookup.missed:,}, failed {lookup.failed:,}, "
-        f"open {lookup.open:,}. Spent {lookup.spent:,} credits."
+        f"open {lookup.open:,}. Spent {lookup.spent:,} credits{perhaps}."
     )
     if written:
         yield f"Written to {written}."

@@ -199,6 +199,15 @@ async def test_answers_that_do_not_fit_on_the_disk_are_written_later_for_free(
     assert lists.service.charged == paid
 
 
+async def test_what_may_have_been_charged_is_told(lists: ListShell) -> None:
+    lists.write(hit(1), hit(2))
+    lists.vendor.always(replies(200, b"<html>"))
+    done = await lists.saved()
+    assert done.code == 4
+    assert "open 2. Spent 0 credits, and up to 2 more: nobody knows." in done.err
+    assert {row["reason"] for row in lists.rows()} == {"outcome_unknown"}
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux alone")
 async def test_a_full_stdout_is_told_with_what_to_do(lists: ListShell) -> None:
     lists.write(hit(1))
