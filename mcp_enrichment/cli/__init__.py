@@ -84,10 +84,11 @@ def main(context: click.Context) -> None:
     Without a command it is an MCP server on stdin and stdout, for a chat client to start. Settings
     are environment variables; the README lists them.
     """
-    _replace_closed_streams()
     _escape_unprintable()
     if context.invoked_subcommand is None:
         serve_stdio(context.obj)
+    elif context.invoked_subcommand != "serve":  # which refuses to serve MCP on a closed stream
+        _replace_closed_streams()
 
 
 def _replace_closed_streams() -> None:
