@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from importlib import import_module
 
@@ -86,6 +87,15 @@ def main(context: click.Context) -> None:
     _escape_unprintable()
     if context.invoked_subcommand is None:
         serve_stdio(context.obj)
+    elif context.invoked_subcommand != "serve":  # which refuses to serve MCP on a closed stream
+        _replace_closed_streams()
+
+
+def _replace_closed_streams() -> None:
+    """Read nothing from a stream that is closed (`<&-`), and write to one as to the null device."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (for the process)
 
 
 def _escape_unprintable() -> None:

@@ -26,6 +26,7 @@ from mcp_enrichment.cli.list_output import (
 )
 from mcp_enrichment.cli.list_progress import progress_bar
 from mcp_enrichment.cli.list_table import ListTable
+from mcp_enrichment.cli.signals import endings_as_ctrl_c
 from mcp_enrichment.client.state.spending import CreditCap
 from mcp_enrichment.contract.digests import sha256_of
 from mcp_enrichment.contract.errors import EnrichmentError
@@ -89,7 +90,7 @@ def enrich_list(options: ListOptions) -> None:
     """Run the command. Exits with its code."""
     if options.out and options.format is Format.TABLE:
         raise click.UsageError("--format: a table is not written to a file. Use csv or jsonl.")
-    with closing(ListTable()) as table:
+    with endings_as_ctrl_c(), closing(ListTable()) as table:
         identity = _read(options, table)
         if options.out:
             source = None if options.source == STDIN else Path(options.source)
@@ -182,7 +183,7 @@ def _preview_lines(table: ListTable, preview: Preview) -> Iterator[str]:
             "was charged."
         )
     if preview.spent:
-        yield f"Earlier runs of this list have cost {preview.spent:,} credits."
+        yield f"Earlier runs of this list have cost up to {preview.spent:,} credits."
 
 
 def _look_up(options: ListOptions, table: ListTable, preview: Preview) -> None:
@@ -196,9 +197,10 @@ def _look_up(options: ListOptions, table: ListTable, preview: Preview) -> None:
             is_interrupted = True
         except EnrichmentError as error:
             failure = error
-    if lookup.answered or not (failure or is_interrupted):
+    is_written = bool(lookup.answered) or not (failure or is_interrupted)
+    if is_written:
         _write(options, table)
-    for line in _summary_lines(options, lookup):
+    for line in _summary_lines(lookup, options.out if is_written else None):
         click.echo(line, err=True)
     if failure:
         raise failure
@@ -215,13 +217,14 @@ def _write(options: ListOptions, table: ListTable) -> None:
         print_lines(output_lines(table, options.format))
 
 
-def _summary_lines(options: ListOptions, lookup: ListLookup) -> Iterator[str]:
+def _summary_lines(lookup: ListLookup, written: Path | None) -> Iterator[str]:
+    perhaps = f", and up to {lookup.unknown:,} more: nobody knows" if lookup.unknown else ""
     yield (
         f"Found {lookup.found:,}, missed {lookup.missed:,}, failed {lookup.failed:,}, "
-        f"open {lookup.open:,}. Spent {lookup.spent:,} credits."
+        f"open {lookup.open:,}. Spent {lookup.spent:,} credits{perhaps}."
     )
-    if options.out and lookup.answered:
-        yield f"Written to {options.out}."
+    if written:
+        yield f"Written to {written}."
     if lookup.refusal:
         yield f"Not all could be looked up: {lookup.refusal.to_person()}"
     if lookup.open:

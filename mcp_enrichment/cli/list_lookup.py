@@ -37,6 +37,8 @@ class ListLookup:
         self.people = table.people
         self.spent = 0
         """Credits charged in this run."""
+        self.unknown = 0
+        """Requests of which nobody knows whether they were charged."""
         self.refusal: EnrichmentError | None = None
         """The error of the last person without a result."""
 
@@ -91,6 +93,7 @@ class ListLookup:
         self._table.answer(row.index, answer)
         self._by_status[answer.status] += 1
         self.spent += answer.credits or 0
+        self.unknown += row.error is not None and row.error.charged is None
         self.refusal = row.error or self.refusal
 
 

@@ -66,12 +66,13 @@ def output_lines(table: ListTable, form: Format) -> Iterator[str]:
 def check_output(out: Path, source: Path | None, table: ListTable, form: Format) -> None:
     """Raise `click.UsageError` if the output cannot be written, or would replace any file but an
     earlier output of this input."""
+    folder = Path(os.path.realpath(out)).parent  # of the file that a link names
     if source and out.exists() and out.samefile(source):
         raise click.UsageError(f"--out: {out} is the input. Name another file.")
-    if out.exists() and not out.is_file():
+    if str(out) == "-" or (out.exists() and not out.is_file()):
         raise click.UsageError(f"--out: {out} is not a file. Without --out, stdout is written.")
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise click.UsageError(f"--out: nothing can be written to the folder {out.parent}.")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise click.UsageError(f"--out: nothing can be written to the folder {folder}.")
     if out.exists() and not _is_earlier(out, table, form):
         raise click.UsageError(
             f"--out: {out} is not an earlier output of this list, so it is not replaced. Remove it "

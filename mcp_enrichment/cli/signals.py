@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,7 +14,8 @@ import anyio
 from mcp_enrichment.cli.logs import drain
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
+    from types import FrameType
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 CLEANUP_SECONDS = 0.5
@@ -34,6 +36,45 @@ def run_until_signalled(work: Callable[[], Awaitable[None]]) -> None:
     received = anyio.run(_until_signalled, work)
     if received:
         _die_by(received)
+
+
+@contextmanager
+def endings_as_ctrl_c() -> Iterator[None]:
+    """In the block, SIGTERM and the SIGHUP of a closed terminal do what Ctrl-C does.
+
+    Those that are ignored, as under `nohup`, stay ignored. All keep their effect if Ctrl-C is
+    ignored, as in the background of a script.
+    """
+    endings = [signal.SIGTERM]
+    if sys.platform != "win32":
+        endings.append(signal.SIGHUP)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        endings = []
+    changed = [one for one in endings if signal.getsignal(one) is signal.SIG_DFL]
+    terminals = [stream for stream in (1, 2) if os.isatty(stream)]
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if number != signal.SIGTERM:  # the terminal is gone: writing to it would fail
+            _discard(terminals)
+        ctrl_c = signal.getsignal(signal.SIGINT)
+        if callable(ctrl_c):
+            ctrl_c(signal.SIGINT, frame)
+
+    for one in changed:
+        signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one in changed:
+            signal.signal(one, signal.SIG_DFL)
+
+
+def _discard(streams: list[int]) -> None:
+    """Discard what is written to these file descriptors."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 def exit_after_cleanup(status: int = 0) -> None:

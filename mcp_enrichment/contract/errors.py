@@ -171,7 +171,7 @@ class CreditCapReached(BudgetExceeded):
         happened="The list may cost no more credits than its `max_credits`, and they are spent or "
         "held by lookups that still run.",
         money=NOTHING_SENT,
-        for_person="Raise `max_credits` to look up the rest.",
+        for_person="Raise `max_credits` (`--max-credits` at a terminal) to look up the rest.",
         for_assistant="Tell the user; call again for the rest with a higher max_credits only if "
         "the user agrees.",
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,8 +84,10 @@ async def test_all_runs_of_a_list_together_cost_no_more_than_max_credits(
         assert len(lists.service.posted) == posted
         statuses = [row["status"] for row in lists.rows()]
         assert (statuses.count("completed"), statuses.count("not-requested")) == (2, 4)
-        assert "Raise `max_credits` to look up the rest." in done.err
-    assert "Earlier runs of this list have cost 2 credits." in done.err
+        assert (
+            "Raise `max_credits` (`--max-credits` at a terminal) to look up the rest." in done.err
+        )
+    assert "Earlier runs of this list have cost up to 2 credits." in done.err
     assert (await lists.saved("--max-credits", "5")).code == 4
     assert len(lists.service.posted) == 5
     assert (await lists.saved()).code == 0
@@ -178,11 +182,36 @@ async def test_no_other_file_is_ever_replaced(lists: ListShell) -> None:
         assert "is the input" in refused.refused(code=2)
     refused = await lists.run("--yes", "--out", os.devnull)
     assert "is not a file" in refused.refused(code=2)
-    refused = await lists.run("--yes", "--out", str(lists.shell.folder / "none" / "x.csv"))
-    assert "nothing can be written to the folder" in refused.refused(code=2)
+    refused = await lists.run("--yes", "--out", "-")
+    assert "Without --out, stdout is written." in refused.refused(code=2)
+    nowhere = lists.shell.folder / "none" / "x.csv"
+    dangling = lists.shell.folder / "dangling.csv"
+    dangling.symlink_to(nowhere)
+    for lost in (nowhere, dangling):
+        refused = await lists.run("--yes", "--out", str(lost))
+        assert "nothing can be written to the folder" in refused.refused(code=2)
     assert lists.out.read_text() == "my,own,notes\n"
     assert lists.list_file.read_text() == f"{hit(1)}\n"
     assert not lists.service.posted
+
+
+async def test_a_list_of_nobody_is_written_and_says_so(lists: ListShell) -> None:
+    lists.write("name,url")
+    done = await lists.saved()
+    assert (done.code, lists.rows()) == (0, [])
+    assert f"Written to {lists.out}." in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes streams as a POSIX shell does")
+async def test_a_stream_that_is_closed_is_like_the_null_device(lists: ListShell) -> None:
+    lists.write(hit(1))
+    for stream in range(3):
+        done = await lists.saved(preexec_fn=partial(os.close, stream))
+        assert (done.code, done.out) == (0, ""), done
+        assert "Traceback" not in done.err
+        assert lists.rows()[0]["email"] == "hit-1@example.com"
+    done = await lists.run("--yes", source="-", preexec_fn=partial(os.close, 0))
+    assert "stdin is empty" in done.refused()
 
 
 async def test_a_list_without_profiles_is_refused_until_its_column_is_named(

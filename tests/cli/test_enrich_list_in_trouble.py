@@ -73,7 +73,10 @@ async def test_ctrl_c_writes_what_there_is_and_the_same_command_goes_on(begun: L
     assert len(begun.service.posted) == PEOPLE
 
 
-async def test_ctrl_c_leaves_no_request_whose_outcome_is_unknown(begun: ListShell) -> None:
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM", "SIGHUP"])
+async def test_a_signal_to_end_leaves_no_request_whose_outcome_is_unknown(
+    begun: ListShell, ending: str
+) -> None:
     arrived, may_answer = anyio.Event(), anyio.Event()
 
     async def slow(stream: SocketStream, seen: ReceivedRequest) -> None:
@@ -85,7 +88,7 @@ async def test_ctrl_c_leaves_no_request_whose_outcome_is_unknown(begun: ListShel
     process = begun.start("--yes", "--out", str(begun.out))
     with anyio.fail_after(HANG):
         await arrived.wait()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.Signals[ending])
     await anyio.sleep(0.5)  # shows that the process waits for the answers
     assert process.poll() is None
     may_answer.set()
@@ -194,6 +197,15 @@ async def test_answers_that_do_not_fit_on_the_disk_are_written_later_for_free(
     assert (await lists.saved()).code == 0
     assert {row["status"] for row in lists.rows()} == {"completed"}
     assert lists.service.charged == paid
+
+
+async def test_what_may_have_been_charged_is_told(lists: ListShell) -> None:
+    lists.write(hit(1), hit(2))
+    lists.vendor.always(replies(200, b"<html>"))
+    done = await lists.saved()
+    assert done.code == 4
+    assert "open 2. Spent 0 credits, and up to 2 more: nobody knows." in done.err
+    assert {row["reason"] for row in lists.rows()} == {"outcome_unknown"}
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux alone")

@@ -107,3 +107,18 @@ async def test_a_pipe_gets_no_bar_and_no_control_codes(lists: ListShell) -> None
         "Found 1, missed 0, failed 0, open 0. Spent 1 credits.",
         f"Written to {lists.out}.",
     ]
+
+
+async def test_closing_the_terminal_writes_what_there_is(lists: ListShell) -> None:
+    lists.write(*(hit(number) for number in range(4)))
+    lists.service._ends = 1_000_000
+    lists.service.end("hit-3")
+    with terminal(100) as (shown, end):
+        options = {"stdin": end, "stdout": end, "stderr": end, "preexec_fn": own_the_terminal}
+        process = lists.start("--yes", "--out", str(lists.out), **options)
+        end.close()
+        await anyio.to_thread.run_sync(shown.read_until, "1/4")
+    done = await ended(process)
+    assert done.code == 130
+    statuses = [row["status"] for row in lists.rows()]
+    assert statuses == ["open", "open", "open", "completed"]

@@ -165,10 +165,17 @@ def test_cells_stay_as_they_are(written: Any) -> None:
         assert [person.cells for person in people] == [cells, ["Bo"]]
 
 
-def test_a_row_that_cannot_be_read_is_in_its_place(written: Any) -> None:
+def test_a_long_row_is_one_row(written: Any) -> None:
+    long = ["x" * 30_000] * 4
+    row = ",".join([*long, ADAS_CELL])
+    _, people = read(written(f"A,B,C,D,LinkedIn\n{row}\n,,,,{ADAS_CELL}"))
+    assert [person.cells for person in people] == [[*long, ADAS_CELL], [*[""] * 4, ADAS_CELL]]
+
+
+def test_a_row_that_cannot_be_read_is_in_its_place_with_its_text(written: Any) -> None:
     _, people = read(written(f'Name,LinkedIn\n"Ada,{ADAS_CELL}\nBo,{ADAS_CELL}\n'))
     assert [person.profile for person in people] == [None, ADA]
-    assert people[0] == RawPerson((), None, SkipReason.UNREADABLE)
+    assert people[0] == RawPerson([f'"Ada,{ADAS_CELL}'], None, SkipReason.UNREADABLE)
 
 
 def test_cards_become_a_table(written: Any) -> None:

@@ -122,29 +122,29 @@ def read_table(
     lines: Iterator[str], layout: Layout, formats: Sequence[ColumnMap]
 ) -> Iterator[tuple[int, RawRow | SkipReason]]:
     """Each row below the header with its first line number, or the reason to skip it."""
-    for line, cells, below in read_cells(lines, layout, formats):
-        yield line, cells if isinstance(cells, SkipReason) else below.raw(cells)
+    for line, cells, lack, below in read_cells(lines, layout, formats):
+        yield line, lack or below.raw(cells)
 
 
 def read_cells(
     lines: Iterator[str], layout: Layout, formats: Sequence[ColumnMap]
-) -> Iterator[tuple[int, list[str] | SkipReason, Layout]]:
-    """Each row below the header with its first line number: its cells, or the reason to skip it,
-    and the layout of the nearest header above it."""
-    for line, cells in _CsvRows(lines, delimiter=layout.delimiter, done=layout.line):
-        text = "".join(cells or ()).strip()
+) -> Iterator[tuple[int, list[str], SkipReason | None, Layout]]:
+    """Each row below the header: its first line number, its cells, the reason to skip it, and the
+    layout of the nearest header above it. The text of an unreadable row is its only cell."""
+    for line, cells, is_readable in _CsvRows(lines, delimiter=layout.delimiter, done=layout.line):
+        text = "".join(cells).strip()
         another = None
         # A further header, in a file of several concatenated ones. Nearly all rows have an "@".
-        if cells and "@" not in text and _IN_ANY_HEADER in text.lower():
+        if is_readable and "@" not in text and _IN_ANY_HEADER in text.lower():
             another = _layout(cells, formats, layout.delimiter, layout.line)
-        if cells is None:
-            yield line, SkipReason.UNREADABLE, layout
+        if not is_readable:
+            yield line, cells, SkipReason.UNREADABLE, layout
         elif not text:
-            yield line, SkipReason.EMPTY_ROW, layout
+            yield line, cells, SkipReason.EMPTY_ROW, layout
         elif another:
             layout = another
         else:
-            yield line, cells, layout
+            yield line, cells, None, layout
 
 
 def _layout(
@@ -200,7 +200,8 @@ def _websites(known: ColumnMap, titles: list[str]) -> Iterator[_SitePlace]:
 
 
 class _CsvRows:
-    """Yields the first line number and the cells of each row; None for an unreadable row.
+    """Yields the first line number and the cells of each row, and whether it is readable. The text
+    of a row that is not is its only cell.
 
     An unclosed quotation mark costs only its own line: the lines that it swallowed, up to a mark
     that cannot close it by RFC 4180, are read again. A note of several lines stays one row.
@@ -214,7 +215,7 @@ class _CsvRows:
         self._taken = list[str]()
         self._size = 0
 
-    def __iter__(self) -> Iterator[tuple[int, list[str] | None]]:
+    def __iter__(self) -> Iterator[tuple[int, list[str], bool]]:
         reader = self._reader()
         while True:
             self._taken.clear()
@@ -227,19 +228,31 @@ class _CsvRows:
                 return
             begins = self._done + 1
             self._done += len(self._taken)
-            yield begins, cells
+            text = "".join(self._taken).rstrip("\r\n")
+            yield begins, [text] if cells is None else cells, cells is not None
 
     def _reader(self) -> Iterator[list[str]]:
         return csv.reader(self._noted(), delimiter=self._delimiter, strict=True)
 
     def _noted(self) -> Iterator[str]:
         while self._size <= MAX_ROW:
-            line = self._again.popleft() if self._again else next(self._lines, None)
-            if line is None:
+            line = self._line()
+            if not line:
                 return
             self._taken.append(line)
             self._size += len(line)
             yield line
+
+    def _line(self) -> str:
+        """The next line; empty at the end. A long one comes in pieces."""
+        line = piece = self._piece()
+        while piece and not line.endswith(("\r", "\n")) and len(line) < MAX_ROW:
+            piece = self._piece()
+            line += piece
+        return line
+
+    def _piece(self) -> str:
+        return self._again.popleft() if self._again else next(self._lines, "")
 
     def _first_line_alone(self) -> list[str] | None:
         """The cells of a line with stray quotation marks; None if one of them is never closed."""

@@ -170,12 +170,11 @@ def _lacks(path: Path, what: str, titles: Sequence[str]) -> InvalidExport:
 def _rows(
     lines: Iterator[str], layout: Layout, formats: Sequence[ColumnMap]
 ) -> Iterator[RawPerson]:
-    for _, cells, below in read_cells(lines, layout, formats):
-        if isinstance(cells, SkipReason):
-            if cells is not SkipReason.EMPTY_ROW:
-                yield RawPerson((), None, cells)
-        else:
+    for _, cells, lack, below in read_cells(lines, layout, formats):
+        if lack is None:
             yield RawPerson(cells, *find_profile(below.raw(cells).profiles))
+        elif lack is not SkipReason.EMPTY_ROW:
+            yield RawPerson(cells, None, lack)
 
 
 def _card_rows(lines: Iterator[str]) -> Iterator[RawPerson]:
