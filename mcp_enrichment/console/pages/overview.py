@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mcp_enrichment.console import charts
 from mcp_enrichment.console.rendering import DAY, HOUR
+from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.monitoring import totals
 from mcp_enrichment.service.reports.finished import NEWEST, finished
 from mcp_enrichment.service.reports.spending_today import spent_since
@@ -25,11 +26,12 @@ async def show(visit: Visit) -> Response:
     service, now = visit.console.service, visit.console.service.clock()
     period = visit.request.query_params.get("period", "day")
     period = period if period in PERIODS else "day"
-    ended, spent, waiting = await service.database.read(
+    ended, spent, waiting, paused = await service.database.read(
         lambda c: (
             finished(c, now=now, seconds=PERIODS[period]),
             spent_since(c, now // DAY * DAY),
-            waiting_lookups(c),
+            waiting_lookups(c, now=now),
+            circuit_breaker.paused(c, now=now),
         )
     )
     return visit.page(
@@ -46,6 +48,8 @@ async def show(visit: Visit) -> Response:
         totals=await totals(service),
         spent=spent,
         waiting=waiting,
+        paused=paused,
+        now=now,
         budget=visit.console.facts.daily_budget,
         findings=await visit.console.findings(),
     )

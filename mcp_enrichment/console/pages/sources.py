@@ -9,6 +9,7 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.order_report import order_report
 from mcp_enrichment.service.lookup.source_order import MIN_ANSWERED
+from mcp_enrichment.service.lookup.source_pause import end_pause
 from mcp_enrichment.service.reports.source_figures import NEWEST, recent_history, source_figures
 
 if TYPE_CHECKING:
@@ -45,18 +46,19 @@ async def show_order(visit: Visit) -> Response:
 
 
 async def resume(visit: Visit) -> Response:
-    """End the pause of a source: its next lookup calls it."""
-    name = visit.form.get("source", "")
-    database = visit.console.service.database
+    """End the pause of a source: the lookups that wait for its end go on."""
+    name, service = visit.form.get("source", ""), visit.console.service
+    database = service.database
     if await database.read(lambda c: circuit_breaker.get(c, name)) is None:
         raise Refused(404, "This source is not paused.", "Nothing was changed.")
     asked = visit.ask(
-        f"End the pause of {name}? The next lookup calls it again, which it may charge.",
+        f"End the pause of {name}? The lookups that wait call it again, which it may charge.",
         f"End the pause of {name}",
         back="/sources",
         source=name,
     )
     if asked:
         return asked
-    await database.write(lambda c: circuit_breaker.close(c, name))
-    return visit.to("/sources", done=f"The pause of {name} has ended: the next lookup calls it.")
+    await database.write(lambda c: end_pause(c, database.queue, name, at=service.clock()))
+    service.wake()
+    return visit.to("/sources", done=f"The pause of {name} has ended: lookups call it again.")

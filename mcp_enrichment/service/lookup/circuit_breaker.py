@@ -19,6 +19,8 @@ from mcp_enrichment.service.queue.job import exponential_backoff
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from mcp_enrichment.service.sources.base import InProgress, Outcome
@@ -123,3 +125,9 @@ def claim_probe(connection: Connection, circuit: Circuit, *, until: float) -> bo
 
 def close(connection: Connection, source: str) -> None:
     connection.execute(delete(circuits).where(circuits.c.source == source))
+
+
+def paused(connection: Connection, *, now: float) -> Sequence[Circuit]:
+    """The circuits of the sources that are paused now, by name."""
+    these = select(circuits).where(circuits.c.open_until > now).order_by(circuits.c.source)
+    return [Circuit(**row._mapping) for row in connection.execute(these)]

@@ -140,6 +140,16 @@ def store_result(connection: Connection, request_id: str, source: str, **outcome
     return connection.execute(_STORE, _this(request_id, source) | outcome).rowcount == 1
 
 
+def call_again(connection: Connection, source: str, *, at: float) -> None:
+    """Let the source be called at this time for what it could not do and was to be asked later."""
+    later = and_(
+        calls.c.source == source,
+        calls.c.state == CallState.UNAVAILABLE,
+        calls.c.next_poll_at > at,
+    )
+    connection.execute(update(calls).where(later).values(next_poll_at=at))
+
+
 def reject_address(connection: Connection, request_id: str, source: str, defect: str) -> None:
     """Store that the address has a defect, and delete it."""
     refused = {"state": CallState.REJECTED, "reason": defect, "email": None, "evidence": None}

@@ -142,5 +142,8 @@ class Queue(Protocol):
     ) -> None:
         """Add a job that is due at once, in place of an unfinished one."""
 
+    def look_up_now(self, connection: Connection, *, at: float) -> None:
+        """Make the lookups that were rescheduled due at this time."""
+
     def has_waiting(self, connection: Connection, source: str) -> bool:
         """Whether a lookup waits for a slot at this source."""

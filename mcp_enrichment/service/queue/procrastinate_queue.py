@@ -148,6 +148,10 @@ _RELEASE_UNLIMITED = text("""
         SELECT 'look-up/' || source FROM source_rate WHERE source <> ALL(:sources)
     )
 """)
+_LOOK_UP_NOW = text("""
+    UPDATE procrastinate_jobs SET scheduled_at = now()
+    WHERE status = 'todo' AND queue_name = 'look-up' AND scheduled_at > now()
+""")
 _HAS_WAITING = text("""
     SELECT id FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = :queue LIMIT 1
 """)
@@ -218,6 +222,11 @@ def enqueue_again(
     for statement in (_LOCK, _WITHDRAW, _SUPERSEDE):
         connection.execute(statement, {"kind": kind.value, "target_id": target_id})
     enqueue(connection, kind, target_id, team_id=team_id, at=at)
+
+
+def look_up_now(connection: Connection, *, at: float) -> None:  # noqa: ARG001 (the server's clock)
+    """Make the lookups that were rescheduled due now. Workers see them at their next poll."""
+    connection.execute(_LOOK_UP_NOW)
 
 
 def fair_priority(connection: Connection, request_id: str) -> int:

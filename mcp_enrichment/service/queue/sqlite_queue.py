@@ -206,6 +206,12 @@ def enqueue_again(
         enqueue(connection, kind, target_id, team_id=team_id, at=at)
 
 
+def look_up_now(connection: Connection, *, at: float) -> None:
+    """Make the lookups that were rescheduled due at this time."""
+    later = and_(jobs.c.kind == JobKind.LOOK_UP, jobs.c.run_at > at, jobs.c.lease_owner.is_(None))
+    connection.execute(update(jobs).where(later).values(run_at=at))
+
+
 def claim(
     connection: Connection,
     lease: Lease,
