@@ -99,7 +99,7 @@ class Console:
 
     def use_link(self, token: str) -> bool:
         """Whether it is the token of the link, which opens the console once."""
-        is_right = self.is_local and hmac.compare_digest(self.link_token, token)
+        is_right = self.is_local and hmac.compare_digest(self.link_token.encode(), token.encode())
         return is_right and self.use_once(token)
 
     def use_once(self, token: str) -> bool:

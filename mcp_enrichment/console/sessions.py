@@ -63,7 +63,7 @@ class Sessions:
 
     def is_token(self, session: Session, given: str) -> bool:
         """Whether a form of this session sent it."""
-        return hmac.compare_digest(self.token(session), given)
+        return hmac.compare_digest(self.token(session).encode(), given.encode())
 
     def seal(self, purpose: str, text: str) -> str:
         """The text with a signature, in characters that a cookie may have."""
