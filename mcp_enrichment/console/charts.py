@@ -31,8 +31,8 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lines:
-    """Two lines over the same intervals, as points of SVG. Each value is as wide as its interval, so
-    that a single one is seen; an interval without a value breaks neither."""
+    """Two lines over the same intervals, as points of SVG. Each value is as wide as its interval,
+    so that a single one is seen; an interval without a value breaks neither."""
 
     p50: str
     p95: str

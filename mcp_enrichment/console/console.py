@@ -89,7 +89,9 @@ class Console:
         self.service.shutdown.on_begin(self.is_over.set)
 
     async def is_signed_in(self, session: Session) -> bool:
-        """Whether the session's key is still valid: a revoked one ends its sessions."""
+        """Whether the session lasts and its key is valid: a revoked one ends its sessions."""
+        if self.sessions.has_expired(session):
+            return False
         if self.is_local:
             return session.key_id == LOCAL
         key_id = session.key_id

@@ -76,7 +76,9 @@ def routes(console: Console) -> Sequence[Route]:
     ]
 
 
-async def _missing(_visit: Visit) -> Response:
+async def _missing(visit: Visit) -> Response:
+    if not visit.request.path_params["path"]:  # "/console/", as people type it
+        return visit.to("")
     raise MISSING
 
 

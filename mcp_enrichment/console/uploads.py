@@ -112,7 +112,7 @@ class Uploads:
             self._tasks.start_soon(_import, upload, database)
 
     def _new_path(self, upload_id: str) -> Path:
-        if self._folder is None:
+        if self._folder is None or not self._folder.exists():  # systems delete old temporary files
             _delete_abandoned()
             self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # for its owner only
         folder = self._folder / upload_id

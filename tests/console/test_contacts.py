@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -130,6 +131,13 @@ async def test_an_import_that_fails_says_so_and_can_be_repeated(
 
 async def test_how_often_inferred_addresses_are_right_is_reported(visitor: Visitor) -> None:
     assert "0 known work addresses" in await visitor.read("/contacts/report")
+
+
+async def test_files_are_taken_after_the_system_has_deleted_their_folder(visitor: Visitor) -> None:
+    await _upload(visitor, LINKEDIN)
+    assert visitor.console.uploads._folder
+    shutil.rmtree(visitor.console.uploads._folder)
+    assert "Stored 1 rows" in await _report(visitor, await _upload(visitor, LINKEDIN))
 
 
 async def test_a_full_disk_is_said_and_nothing_is_kept(
