@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 PREVIEWED = 10
 """Rows of the preview."""
+MAX_UNPACKED = 32 * 2**20
+"""Bytes of a file that came in a zip: 426 kB can unpack to 225 MiB, which take a minute to read."""
 PREFIX = "mcp-enrichment-upload-"
 MAX_KEPT = 20
 """Uploads that are remembered. The oldest one that is not being imported is forgotten first."""
@@ -138,8 +140,16 @@ def _copy(sent: UploadFile, path: Path) -> None:
         shutil.copyfileobj(sent.file, file)
 
 
+def _check_size(_read: int, size: int) -> None:
+    if size > MAX_UNPACKED:
+        raise CommandError(
+            f"The file holds more than {MAX_UNPACKED // 2**20} MiB. "
+            "`mcp-enrichment contacts import` takes a file of any size."
+        )
+
+
 def _preview(upload: Upload) -> None:
-    with open_export(upload.path) as export:
+    with open_export(upload.path, progress=_check_size) as export:
         first = list(islice(export.rows, PREVIEWED))
         for _ in upload.expected.contacts_among(chain(first, export.rows)):
             pass
