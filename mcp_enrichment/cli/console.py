@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import webbrowser
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 import click
 
 from mcp_enrichment.cli.errors import load_server_settings
@@ -49,5 +49,6 @@ async def _serve(settings: Settings, listening: socket.socket, in_browser: bool)
         link = f"{root_url(listening)}/console/open?token={token}"
         click.echo(link)
         if in_browser:
-            await anyio.to_thread.run_sync(webbrowser.open, link)
+            # A browser of the terminal ends with its last page, so it must not be waited for.
+            Thread(target=webbrowser.open, args=(link,), daemon=True).start()
         await serve_app(app, shutdown, listening, "The console is open")

@@ -31,8 +31,8 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lines:
-    """Two lines over the same intervals, as points of SVG; an interval without a value breaks
-    neither."""
+    """Two lines over the same intervals, as points of SVG. Each value is as wide as its interval,
+    so that a single one is seen; an interval without a value breaks neither."""
 
     p50: str
     p95: str
@@ -77,7 +77,8 @@ def lines(intervals: Sequence[Interval]) -> Lines | None:
 def _points(values: Sequence[float | None], highest: float) -> str:
     width = WIDTH / len(values)
     return " ".join(
-        f"{(place + 0.5) * width:.1f},{HEIGHT * (1 - value / highest):.1f}"
+        f"{edge * width:.1f},{HEIGHT * (1 - value / highest):.1f}"
         for place, value in enumerate(values)
         if value is not None
+        for edge in (place, place + 1)
     )

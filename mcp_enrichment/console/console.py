@@ -91,7 +91,9 @@ class Console:
         self.service.shutdown.on_begin(self.is_over.set)
 
     async def is_signed_in(self, session: Session) -> bool:
-        """Whether the session's key is still valid: a revoked one ends its sessions."""
+        """Whether the session lasts and its key is valid: a revoked one ends its sessions."""
+        if self.sessions.has_expired(session):
+            return False
         if self.is_local:
             return session.key_id == LOCAL
         key_id = session.key_id
@@ -101,7 +103,7 @@ class Console:
 
     def use_link(self, token: str) -> bool:
         """Whether it is the token of the link, which opens the console once."""
-        is_right = self.is_local and hmac.compare_digest(self.link_token, token)
+        is_right = self.is_local and hmac.compare_digest(self.link_token.encode(), token.encode())
         return is_right and self.use_once(token)
 
     def use_once(self, token: str) -> bool:

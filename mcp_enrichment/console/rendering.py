@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -69,9 +70,11 @@ def show_duration(seconds: float | None) -> str:
     raise AssertionError(seconds)
 
 
-def show_number(number: Any) -> str:
-    """A number with separators; a dash for none."""
-    return NONE if number is None else f"{number:,}"
+def show_number(number: int | Decimal | None) -> str:
+    """A number with separators and without an exponent; a dash for none."""
+    if number is None:
+        return NONE
+    return f"{number.normalize():,f}" if isinstance(number, Decimal) else f"{number:,}"
 
 
 def show_share(share: float | None) -> str:

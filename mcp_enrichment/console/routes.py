@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -50,6 +50,7 @@ FORGED = Refused(
     "Nothing happened. Go back to the page and try again.",
 )
 UNREADABLE = Refused(400, "The form cannot be read.", "Nothing happened.")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 MISSING = Refused(404, "There is nothing at this address.", "The links above lead to all pages.")
 
 
@@ -75,7 +76,9 @@ def routes(console: Console) -> Sequence[Route]:
     ]
 
 
-async def _missing(_visit: Visit) -> Response:
+async def _missing(visit: Visit) -> Response:
+    if not visit.request.path_params["path"]:  # "/console/", as people type it
+        return visit.to("")
     raise MISSING
 
 
@@ -83,8 +86,11 @@ def _route(
     console: Console, path: str, handle: Handler, method: str | None, *, public: bool
 ) -> Route:
     async def answer(request: Request) -> Response:
-        visit = await _visit(console, request)
+        visit = Visit(
+            console=console, request=request, session=console.sessions.start(), is_signed_in=False
+        )
         try:
+            await _find_session(visit)
             _check_text(request.query_params.values())
             if method == "POST":
                 await _check_form(visit, public=public)
@@ -99,19 +105,17 @@ def _route(
     return Route(path, Endpoint(answer), methods=[method] if method else None)
 
 
-async def _visit(console: Console, request: Request) -> Visit:
-    """The visit with the session of its cookies. One whose key was revoked counts no more."""
+async def _find_session(visit: Visit) -> None:
+    """Go on with the session of a cookie. One whose key was revoked counts no more."""
+    console = visit.console
     for cookie in COOKIES.values():
-        session = console.sessions.read(request.cookies.get(cookie, ""))
+        session = console.sessions.read(visit.request.cookies.get(cookie, ""))
         if session is None:
             continue
         is_signed_in = await console.is_signed_in(session)
         if is_signed_in or not session.key_id:
-            return Visit(
-                console=console, request=request, session=session, is_signed_in=is_signed_in
-            )
-    session = console.sessions.start()
-    return Visit(console=console, request=request, session=session, is_signed_in=False)
+            visit.session, visit.is_signed_in = session, is_signed_in
+            return
 
 
 async def _check_form(visit: Visit, *, public: bool) -> None:
@@ -133,8 +137,9 @@ async def _check_form(visit: Visit, *, public: bool) -> None:
 
 
 def _check_text(texts: Iterable[str]) -> None:
-    """Raise `Refused` for a null character, which no Postgres text may have."""
-    if any("\0" in text for text in texts):
+    """Raise `Refused` for a null character or half a surrogate pair, which no Postgres text may
+    have. A form may have the latter, as it names its own encoding."""
+    if any(_UNSTORABLE.search(text) for text in texts):
         raise UNREADABLE
 
 
@@ -143,7 +148,7 @@ def _is_same_origin(request: Request) -> bool:
     if site := request.headers.get("sec-fetch-site"):
         return site == "same-origin"
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
 def _refusal(visit: Visit, error: Exception) -> Response:

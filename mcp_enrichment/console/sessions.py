@@ -55,7 +55,11 @@ class Sessions:
             return None
         session_id, key_id, expires_at = text.split(".")
         session = Session(id=session_id, key_id=key_id, expires_at=int(expires_at))
-        return session if self.clock() < session.expires_at else None
+        return None if self.has_expired(session) else session
+
+    def has_expired(self, session: Session) -> bool:
+        """Whether the session's time is over."""
+        return self.clock() >= session.expires_at
 
     def token(self, session: Session) -> str:
         """The token of the session's forms: another site cannot know it."""
@@ -63,7 +67,7 @@ class Sessions:
 
     def is_token(self, session: Session, given: str) -> bool:
         """Whether a form of this session sent it."""
-        return hmac.compare_digest(self.token(session), given)
+        return hmac.compare_digest(self.token(session).encode(), given.encode())
 
     def seal(self, purpose: str, text: str) -> str:
         """The text with a signature, in characters that a cookie may have."""

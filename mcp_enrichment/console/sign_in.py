@@ -23,7 +23,8 @@ WRONG_KEY = Refused(
 USED_LINK = Refused(
     403,
     "This link was used already, or it is of an earlier start.",
-    "Nothing happened. Start `mcp-enrichment console` again for a new link.",
+    "Nothing happened. Start `mcp-enrichment console` again for a new link. If you have not used "
+    "this one, end the running console first: somebody else on this machine has opened it.",
 )
 
 

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 PREVIEWED = 10
 """Rows of the preview."""
+MAX_UNPACKED = 32 * 2**20
+"""Bytes of a file that came in a zip: 426 kB can unpack to 225 MiB, which take a minute to read."""
 PREFIX = "mcp-enrichment-upload-"
 MAX_KEPT = 20
 """Uploads that are remembered. The oldest one that is not being imported is forgotten first."""
@@ -113,7 +115,7 @@ class Uploads:
             self._tasks.start_soon(_import, upload, database)
 
     def _new_path(self, upload_id: str) -> Path:
-        if self._folder is None:
+        if self._folder is None or not self._folder.exists():  # systems delete old temporary files
             _delete_abandoned()
             self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # for its owner only
         folder = self._folder / upload_id
@@ -139,8 +141,16 @@ def _copy(sent: UploadFile, path: Path) -> None:
         shutil.copyfileobj(sent.file, file)
 
 
+def _check_size(_read: int, size: int) -> None:
+    if size > MAX_UNPACKED:
+        raise CommandError(
+            f"The file holds more than {MAX_UNPACKED // 2**20} MiB. "
+            "`mcp-enrichment contacts import` takes a file of any size."
+        )
+
+
 def _preview(upload: Upload) -> None:
-    with open_export(upload.path) as export:
+    with open_export(upload.path, progress=_check_size) as export:
         first = list(islice(export.rows, PREVIEWED))
         for _ in upload.expected.contacts_among(chain(first, export.rows)):
             pass

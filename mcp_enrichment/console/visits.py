@@ -104,7 +104,9 @@ class Visit:
             hidden = fields | {CONFIRMED: secrets.token_hex(16)}
             return self.page("ask.html", says=says, button=button, back=back, hidden=hidden)
         if not self.console.use_once(once):
-            raise Refused(409, "This was done already.", "It was not done a second time.")
+            raise Refused(
+                409, "This was sent before.", "It is not done twice. Its page shows the outcome."
+            )
         return None
 
     def _set_cookie(

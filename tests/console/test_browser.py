@@ -146,6 +146,32 @@ async def test_a_page_follows_what_happens_by_itself(shell: Shell, browser: Brow
         await page.get_by_text("Updates are paused.").wait_for()
 
 
+async def test_a_page_stays_through_an_outage_and_then_shows_what_it_missed(
+    shell: Shell, browser: Browser
+) -> None:
+    await _store(shell)
+    key = shell.run("keys", "create", "--operator").out.strip()
+    with started(shell, "service", "--port", "0") as process:
+        assert process.stderr
+        port = process.stderr.readline().split("127.0.0.1:")[1].split()[0]
+        context = await new_context(browser, base_url=f"http://127.0.0.1:{port}")
+        page = await context.new_page()
+        await page.goto("/console")
+        await page.get_by_label("Operator's key").fill(key)
+        await page.keyboard.press("Enter")
+        await page.get_by_text("Updates live.").wait_for()
+        change(shell.database, "ALTER TABLE api_keys RENAME TO away")
+        await page.get_by_text("The server does not answer.").wait_for()
+        async with running_service(shell.database, FixedSource(HIT)) as it:
+            await it.final(await it.accepted(linkedin_url=f"{ADA}-later"))
+        found = page.locator(".tiles div", has_text="Found")
+        await found.get_by_text("2", exact=True).wait_for()
+        change(shell.database, "ALTER TABLE away RENAME TO api_keys")
+        await found.get_by_text("3", exact=True).wait_for()
+        await page.get_by_text("Updates live.").wait_for()
+        await context.close()
+
+
 async def test_without_scripts_pages_are_read_and_a_file_is_imported(
     shell: Shell, browser: Browser
 ) -> None:

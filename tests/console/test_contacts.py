@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import shutil
 import time
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,9 +33,10 @@ Bo,Lind,https://www.linkedin.com/in/bo-lind-example,,Acme,Clerk,02 Jan 2026
 CONTACTS = "SELECT email FROM contact_emails"
 
 
-async def _upload(visitor: Visitor, content: str, *, status: int = 200) -> httpx.Response:
+async def _upload(visitor: Visitor, content: str | bytes, *, status: int = 200) -> httpx.Response:
     form = form_of(await visitor.get("/contacts"), "file")
-    files = {"file": ("Connections.csv", content.encode())}
+    sent = content.encode() if isinstance(content, str) else content
+    files = {"file": ("Connections.csv", sent)}
     answer = await visitor.http.post(
         "/console/contacts/preview", data={"token": form["token"]}, files=files, headers=HERE
     )
@@ -113,6 +117,19 @@ async def test_a_file_that_is_too_large_is_refused_before_it_is_read(
     assert "`mcp-enrichment contacts import`" in text_of(refused)
 
 
+async def test_a_small_zip_that_unpacks_to_much_is_refused_before_it_is_read(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_UNPACKED", 100_000)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("Connections.csv", LINKEDIN + "A,B,,,,,\n" * 20_000)
+    refused = await _upload(visitor, packed.getvalue(), status=400)
+    assert "`mcp-enrichment contacts import`" in text_of(refused)
+    assert visitor.console.uploads._folder
+    assert os.listdir(visitor.console.uploads._folder) == []
+
+
 async def test_an_import_that_fails_says_so_and_can_be_repeated(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +147,13 @@ async def test_an_import_that_fails_says_so_and_can_be_repeated(
 
 async def test_how_often_inferred_addresses_are_right_is_reported(visitor: Visitor) -> None:
     assert "0 known work addresses" in await visitor.read("/contacts/report")
+
+
+async def test_files_are_taken_after_the_system_has_deleted_their_folder(visitor: Visitor) -> None:
+    await _upload(visitor, LINKEDIN)
+    assert visitor.console.uploads._folder
+    shutil.rmtree(visitor.console.uploads._folder)
+    assert "Stored 1 rows" in await _report(visitor, await _upload(visitor, LINKEDIN))
 
 
 async def test_a_full_disk_is_said_and_nothing_is_kept(

@@ -37,7 +37,7 @@ async def test_a_grant_asks_once_happens_once_and_says_what_it_did(visitor: Visi
     done = await visitor.send("/credits/change", form)
     assert "default now has 60 credits available." in text_of(done)
     again = await visitor.send("/credits/change", form, status=409)
-    assert "This was done already" in text_of(again)
+    assert "This was sent before. It is not done twice." in text_of(again)
     assert await visitor.it.balance() == 60
     ledger_is_exact(visitor.it.place)
 

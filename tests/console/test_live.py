@@ -9,10 +9,12 @@ import pytest
 
 from mcp_enrichment.console import live
 from mcp_enrichment.console.routes import routes
+from mcp_enrichment.console.sessions import SESSION_SECONDS
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.accounts import api_keys
 from mcp_enrichment.service.http.app import create_app
 from tests.console.visitor import visited_console
+from tests.support.running_service import Clock
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -87,6 +89,24 @@ async def test_a_revoked_key_ends_its_stream(place: Place, monkeypatch: pytest.M
         await stream.next()
         database = visitor.it.service.database
         await database.write(lambda c: api_keys.revoke(c, api_keys.key_id_of(key), at=1))
+        with anyio.fail_after(HANG):
+            await stream.has_ended.wait()
+
+
+async def test_a_session_that_expires_ends_its_stream(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LOOK_EVERY", 0.05)
+    clock = Clock()
+    async with (
+        visited_console(place, clock=clock) as visitor,
+        anyio.create_task_group() as tasks,
+    ):
+        stream = Stream(visitor)
+        tasks.start_soon(stream.run)
+        await stream.next()
+        clock.now += SESSION_SECONDS
+        await visitor.it.accepted()
         with anyio.fail_after(HANG):
             await stream.has_ended.wait()
 

@@ -50,6 +50,7 @@ async def test_the_charts_have_the_same_figures_as_a_table(place: Place) -> None
         html = (await visitor.get("?period=hour")).text
     assert '<rect class="completed"' in html
     assert html.count("<tr><th scope") >= finished_report.INTERVALS
+    assert 'class="p95" points="460.0,0.0 480.0,0.0"' in html, "a single value is a line"
     assert 'aria-label="Lookups by outcome over the last hour: at most 1 in an interval"' in html
 
 

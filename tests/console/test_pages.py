@@ -40,6 +40,7 @@ async def test_a_page_with_all_its_files_is_small(visitor: Visitor) -> None:
 
 async def test_an_unknown_page_says_so(visitor: Visitor) -> None:
     assert "There is nothing at this address" in await visitor.read("/none", status=404)
+    assert "Lookups waiting" in await visitor.read("/")
     answer = await visitor.http.delete("/console/sign-in")
     assert answer.status_code == 404
 

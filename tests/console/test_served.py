@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -44,6 +45,21 @@ def test_the_command_prints_a_link_that_opens_the_console(shell: Shell) -> None:
             assert "Lookups waiting" in page.text
             assert "memory" in page.text, "the findings of the doctor"
             assert http.post(link.partition("/console")[0] + "/v1/api/enrichment/email").is_error
+
+
+def test_a_browser_of_the_terminal_gets_the_page_before_it_ends(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe, browser = tmp_path / "pipe", tmp_path / "browser.py"
+    os.mkfifo(pipe)
+    browser.write_text(
+        "import sys, urllib.request\n"
+        f"with open({str(pipe)!r}, 'wb') as pipe:\n"
+        f"    pipe.write(urllib.request.urlopen(sys.argv[1], timeout={HANG}).read())\n"
+    )
+    monkeypatch.setenv("BROWSER", f"{sys.executable} {browser} %s")
+    with started(shell, "console"):
+        assert "Go on" in pipe.read_text()
 
 
 def test_the_service_serves_the_console_to_an_operator(shell: Shell) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_enrichment.console.sessions import SESSION_SECONDS
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.http import CREDITS
 from mcp_enrichment.service.accounts import api_keys
 from tests.console.visitor import (
@@ -89,6 +90,8 @@ async def test_signing_out_ends_the_session_in_this_browser(visitor: Visitor) ->
         ({"token": None}, {"sec-fetch-site": "same-site"}),
         ({"token": None}, {"origin": "https://evil.example"}),
         ({"token": None}, {"origin": "null"}),
+        ({"token": None}, {"origin": "http://["}),
+        ({"token": "\u00e4"}, HERE),
     ],
 )
 async def test_a_forged_form_does_nothing(
@@ -99,6 +102,35 @@ async def test_a_forged_form_does_nothing(
     answer = await visitor.send("/sign-out", sent, headers=headers, status=403)
     assert "This form was not sent by this console" in text_of(answer)
     assert "Lookups waiting" in await visitor.read(), "the session goes on"
+
+
+async def test_a_form_in_an_encoding_that_no_database_stores_is_refused(visitor: Visitor) -> None:
+    token = form_of(await visitor.get(), "token")["token"].encode()
+    parts = ((b"token", token), (b"name", b"+2AA-"))
+    body = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % part for part in parts
+    )
+    answer = await visitor.http.post(
+        "/console/teams/add",
+        content=body + b"--x--\r\n",
+        headers=HERE | {"content-type": "multipart/form-data; boundary=x; charset=utf-7"},
+    )
+    assert answer.status_code == 400
+    assert "The form cannot be read" in text_of(answer)
+
+
+async def test_a_page_says_that_the_database_is_away_and_the_session_goes_on(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_away(*_: object) -> None:
+        raise StorageFailed(StorageFault.UNREACHABLE)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(api_keys, "is_live_operator", is_away)
+        answer = await visitor.get(status=503)
+    assert "That did not work" in text_of(answer)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "Lookups waiting" in await visitor.read()
 
 
 async def test_a_forged_cookie_opens_nothing(visitor: Visitor) -> None:
@@ -121,7 +153,8 @@ async def test_a_forged_cookie_opens_nothing(visitor: Visitor) -> None:
 async def test_the_link_opens_a_local_console_once(place: Place) -> None:
     async with visited_console(place, signed_in=False, is_local=True) as visitor:
         assert "mcp-enrichment console" in await visitor.read()
-        await visitor.read("/open?token=wrong", status=403)
+        for wrong in ("wrong", "%C3%A4", ""):
+            await visitor.read(f"/open?token={wrong}", status=403)
         await visitor.read(f"/open?token={visitor.console.link_token}")
         assert "Lookups waiting" in await visitor.read()
         visitor.http.cookies.clear()

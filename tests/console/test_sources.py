@@ -32,9 +32,9 @@ async def test_a_source_is_shown_with_its_hit_rate_and_what_an_address_costs(pla
     source = FixedSource(HIT, MISS, name="hunter")
     async with visited_console(place, source, jobs=True, facts=facts) as visitor:
         await _lookups(visitor, 4)
-        change(place, "UPDATE source_calls SET cost = 2 WHERE state = 'hit'")
+        change(place, "UPDATE source_calls SET cost = 20 WHERE state = 'hit'")
         text = await visitor.read("/sources")
-    assert "hunter ready 4 1 25.0% 2.0000 1 " in text
+    assert "hunter ready 4 1 25.0% 20 10 " in text
     assert "Price of an address (EUR)" in text
 
 
