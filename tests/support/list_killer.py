@@ -24,7 +24,7 @@ import anyio
 
 from mcp_enrichment.app import service as app_service
 from mcp_enrichment.app.client import open_client
-from mcp_enrichment.client.http_api import HTTPApi
+from mcp_enrichment.app.in_process import InProcessApi
 from mcp_enrichment.client.state.sqlite_file import SQLiteFile
 from mcp_enrichment.contract.models import EmailType, Verification
 from mcp_enrichment.service.sources import factory
@@ -113,15 +113,15 @@ def _replace_world(folder: Path, run: int, killer: Killer) -> None:
         return write(self, work)
 
     SQLiteFile._write = counted  # type: ignore[method-assign]
-    post_batch = HTTPApi.post_batch
+    post_batch = InProcessApi.post_batch
 
-    async def counted_batch(self: HTTPApi, posts: Any) -> Any:
+    async def counted_batch(self: InProcessApi, posts: Any) -> Any:
         killer.count("batches")
         answer = await post_batch(self, posts)
         killer.count("answers")
         return answer
 
-    HTTPApi.post_batch = counted_batch  # type: ignore[method-assign]
+    InProcessApi.post_batch = counted_batch  # type: ignore[method-assign]
 
 
 async def main(folder: str, run: str, cap: str, event: str, at: str) -> None:
