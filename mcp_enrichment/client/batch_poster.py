@@ -43,7 +43,7 @@ class BatchPoster:
         self._turns = anyio.CapacityLimiter(BATCHES_AT_ONCE)
         self._is_refused = False
         self.slots = anyio.CapacityLimiter(2 * MAX_IN_FLIGHT)
-        """Bounds the saved requests whose POST still waits for a connection."""
+        """Bounds the requests that are saved and not answered yet, or still wait to be sent."""
 
     @property
     def limit(self) -> int:

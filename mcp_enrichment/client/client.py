@@ -235,8 +235,9 @@ class EnrichmentClient:
         return await self._store.list_credits(list_id)
 
     async def stop(self) -> None:
-        """Request nothing new, and wait until each request that is being sent is answered, so that
-        its outcome is known. Then close the client."""
+        """Send no further POST, and wait for the answers to those under way. One whose answer is
+        lost is not repeated: its outcome is unknown until its next request. The client is closed
+        after this."""
         self._api.in_flight.refuse_posts()
         await self._submitter.drain()
 

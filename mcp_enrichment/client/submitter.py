@@ -251,7 +251,8 @@ class Submitter:
         return Submitted(as_reused(result), record)
 
     def _may_reuse(self, status: Status | None, ended_at: float) -> bool:
-        """Whether a final request answers a new one: not if it failed, or is an old miss."""
+        """Whether a saved request with this status answers a new one: a running one and a hit do, a
+        miss for some time, a failure never."""
         if status is Status.NOT_FOUND:
             return time.time() - ended_at < self._keep_misses
         return status is not Status.FAILED

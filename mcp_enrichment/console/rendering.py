@@ -26,7 +26,7 @@ HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
 }
 """Of every response of the console."""
-PAGES = (
+MENU = (
     ("", "Overview"),
     ("/lookups", "Lookups"),
     ("/sources", "Sources"),
@@ -96,7 +96,7 @@ def _environment() -> Environment:
         "number": show_number,
         "share": show_share,
     }
-    made.globals |= {"version": __version__, "pages": PAGES}
+    made.globals |= {"version": __version__, "pages": MENU}
     return made
 
 

@@ -34,17 +34,17 @@ async def sdk_answers(lines: Sequence[bytes]) -> list[str]:
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](1)
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](1)
     answers = []
-    with anyio.fail_after(HANG):
-        async with to_server, from_server, anyio.create_task_group() as tasks:
-            tasks.start_soon(server.run, incoming, outgoing, server.create_initialization_options())
-            for line in lines:
-                message, _ = parse_message(line)
-                assert message
+    async with to_server, from_server, anyio.create_task_group() as tasks:
+        tasks.start_soon(server.run, incoming, outgoing, server.create_initialization_options())
+        for line in lines:
+            message, _ = parse_message(line)
+            assert message
+            with anyio.fail_after(HANG):
                 await to_server.send(SessionMessage(message))
                 if isinstance(message, JSONRPCRequest):
                     answer = (await from_server.receive()).message
                     answers.append(answer.model_dump_json(by_alias=True, exclude_unset=True))
-            tasks.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
     return answers
 
 

@@ -30,7 +30,7 @@ const config = await getMcpConfigForManifest({
 });
 console.log(JSON.stringify(config));
 """
-LARGEST = 500_000
+LARGEST = 800_000
 """Bytes. uv fetches the dependencies; they are not part of it."""
 
 

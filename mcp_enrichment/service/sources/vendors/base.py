@@ -105,7 +105,8 @@ class HTTPVendor:
     job_id_key: str = ""
     """The field with the job id in the response to `request`, if that only starts a job."""
     poll_after: float = 0.0
-    """Seconds between polls of a job, below the path of `request`. 0: there are no jobs."""
+    """Seconds between two polls of a job, each a GET of the path of `request` with the job's id
+    added. 0: the vendor has no jobs."""
     balance_path: str | None = None
     """The path of the credits that are left, which are free to read; None: there is none."""
     balance_keys: tuple[str, ...] = ()
