@@ -127,7 +127,9 @@ class Settings(BaseSettings):
         description="Lookups at a source: at once / begun in a second. `contacts=50/200,…`.",
     )
     prices: VendorPrices = Field(
-        {}, description="Price of one credit of a vendor, for previews and `sources report`: `hunter=0.02,…`."
+        {},
+        description="Price of one credit of a vendor, for previews and `sources report`: "
+        "`hunter=0.02,…`.",
     )
     currency: Currency | None = Field(
         None, description="Currency of these prices, as reports show it: `EUR`."
