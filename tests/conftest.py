@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
+    if hasattr(signal, "SIGHUP"):  # `nohup` ignores it, and so would each process of the tests
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     network_guard.block_outside_connections()
 
 

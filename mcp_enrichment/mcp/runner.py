@@ -202,7 +202,8 @@ async def _report(call: _Call) -> None:
         elapsed = anyio.current_time() - started_at
         report = _progress_of(call.progress, elapsed, call.arguments.cap)
         await call.context.session.report_progress(*report)
-        due += PROGRESS_EVERY
+        # Not `due +`: after a delay two reports would follow at once, with the same number.
+        due = anyio.current_time() + PROGRESS_EVERY
 
 
 def _progress_of(progress: Progress, elapsed: float, cap: float) -> tuple[float, float, str]:
