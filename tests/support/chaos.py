@@ -225,7 +225,7 @@ def _check_bodies_and_signatures(place: Place, seen: Sequence[ReceivedRequest]) 
         assert body["status"] == ends[body["_id"]]
         message = request.headers["webhook-id"]
         sent_at = datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)
-        # `verify` would refuse what was received more than five minutes ago.
+        # `verify` refuses a message that is older than five minutes.
         signature = Webhook(secret).sign(message, sent_at, request.body.decode())
         assert signature in request.headers["webhook-signature"].split()
         assert ids.setdefault(request.path, message) == message

@@ -77,7 +77,7 @@ def by_fork() -> Iterator[None]:
 
 
 def _execute_child(process: Any, *arguments: Any) -> None:
-    """Start what `Popen` describes, for whoever calls that: a test, or asyncio for it."""
+    """Start the program that `Popen` describes. A test calls `Popen`, or asyncio does for it."""
     call = _signature.bind(process, *arguments).arguments
     if not (_forking.get() and _can_be_forked(call)):
         return _spawn(process, *arguments)

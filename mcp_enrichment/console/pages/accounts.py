@@ -61,7 +61,7 @@ async def revoke_key(visit: Visit) -> Response:
     """Revoke a key. Its callers are refused from then on."""
     key_id = visit.form.get("key", "")
     asked = visit.ask(
-        f"Revoke the key {key_id}, for good? Whoever uses it is refused from then on.",
+        f"Revoke the key {key_id}, for good? Every request with it is refused from then on.",
         "Revoke the key",
         back="/teams",
         key=key_id,
