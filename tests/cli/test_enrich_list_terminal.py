@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.list_shell import ended
 from tests.support.list_service import hit, miss
-from tests.support.terminal import own_the_terminal, terminal
+from tests.support.terminal import own_the_terminal, terminal, until_at_rest
 
 if TYPE_CHECKING:
     from tests.cli.list_shell import ListShell
@@ -41,6 +41,7 @@ async def run(
         end.close()
         if "--yes" not in options:
             await anyio.to_thread.run_sync(shown.read_until, "[y/N]")
+            until_at_rest(process.pid)
             shown.type(reply)
         await anyio.to_thread.run_sync(shown.read_until)
         return (await ended(process)).code, shown

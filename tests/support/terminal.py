@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,6 +45,13 @@ class Terminal:
     def bars(self) -> list[str]:
         """Each drawing of the bar."""
         return [part for part in re.split(r"[\r\n]+", self.shown) if "  missed " in part]
+
+
+def until_at_rest(process: int) -> None:
+    """Return once the process sleeps. Python loses a Ctrl-C that comes just before a read."""
+    stat = Path("/proc", str(process), "stat")
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "S":
+        time.sleep(0.01)
 
 
 @contextmanager
