@@ -223,6 +223,7 @@ ROWS = [
     ("callbacks_are_signed", "DELETE FROM callback_secrets"),
     ("callbacks_are_of_the_one_who_asked", "UPDATE callbacks SET url = 'https://example.com/'"),
     ("callbacks_are_of_the_one_who_asked", "UPDATE callbacks SET external_id = 'row-18'"),
+    ("callbacks_are_of_the_one_who_asked", "UPDATE callbacks SET id = 'c'"),
     (
         "callbacks_are_of_the_one_who_asked",
         "UPDATE callbacks SET request_id = (SELECT id FROM requests"

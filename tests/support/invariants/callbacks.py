@@ -27,6 +27,7 @@ _CALLBACKS = """
     FROM callbacks c JOIN requests r ON r.id = c.request_id
     LEFT JOIN callback_attempts a ON a.callback_id = c.id
     GROUP BY c.id, c.url, c.external_id, c.request_id, r.team_id, r.status"""
+_ERASED = "SELECT id FROM requests WHERE redacted_at IS NOT NULL"
 _SECRETS = "SELECT team_id, secret FROM callback_secrets"
 _GIVEN_UP = f"""
     SELECT c.id, count(a.number) FROM callbacks c JOIN requests r ON r.id = c.request_id
@@ -76,12 +77,15 @@ def callbacks_are_of_the_one_who_asked(evidence: Evidence) -> Iterator[str]:
     if not evidence.callbacks:
         return
     stored = {row[0]: row[1:] for row in evidence.rows(_CALLBACKS)}
+    erased = {request_id for (request_id,) in evidence.rows(_ERASED)}
     bodies: defaultdict[str, set[bytes]] = defaultdict(set)
     for received in evidence.callbacks:
         message, body = _message_of(received), json.loads(received.body)
         callback = stored.get(message.removeprefix("msg_"))
         if callback:
             yield from (f"{message} {wrong}" for wrong in _wrong_in(received, body, callback))
+        elif body["_id"] not in erased:
+            yield f"{message} is of no callback"
         yield from _of_somebody_else(evidence, message, body)
         if body.get("reason") not in ("suppressed", "erased", "expired"):
             bodies[message].add(received.body)
