@@ -201,7 +201,7 @@ def chaos(*how_much):
 
 
 def simulate(*options):
-    """Run simulated worlds: `simulate [--seeds N] [--first SEED] [--replay TOKEN]`."""
+    """Run simulated worlds: `simulate [--seeds N] [--replay TOKEN] [--mutants [NAME ...]]`."""
     install(EVERYTHING)
     return run("python", "-m", "tests.simulation", *options)
 

@@ -1,5 +1,6 @@
 """`python -m tests.simulation [--seeds N] [--first N] [--replay TOKEN]`: runs worlds, and prints
-the token and the trace of one in which a promise was broken."""
+the token and the trace of one in which a promise was broken. With `--mutants [NAME ...]` it shows
+which planted faults it finds."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import secrets
 import sys
 import time
 
+from tests.simulation.mutants import hunt
 from tests.simulation.plan import token_of
 from tests.simulation.run import Failed, simulation
 
@@ -23,10 +25,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how many worlds to run")
     parser.add_argument("--first", type=int, help="the first seed; without it a random one")
     parser.add_argument("--replay", metavar="TOKEN", help="run one world, and print its trace")
+    parser.add_argument(
+        "--mutants", metavar="NAME", nargs="*", help="show which planted faults are found: all"
+    )
     options = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of a set of texts depends on it
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])  # noqa: S606
+    if options.mutants is not None:
+        return hunt.main(options.mutants)
     if options.replay:
         return replay(options.replay)
     first = secrets.randbelow(10**9) if options.first is None else options.first

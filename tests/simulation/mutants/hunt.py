@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -90,8 +90,10 @@ def main(names: Sequence[str], *, at_most: int = AT_MOST, times: int = TIMES) ->
 
 
 def _each(hunt: partial[Hunt], all_: Sequence[Mutant]) -> Iterator[Hunt]:
+    """The hunts, each once it is done."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield from pool.map(hunt, all_)
+        for hunted in as_completed([pool.submit(hunt, mutant) for mutant in all_]):
+            yield hunted.result()
 
 
 def _hunt(folder: Path, first: int, at_most: int, times: int, mutant: Mutant | None) -> Hunt:
