@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.simulation.plan import FAULTS, Event
+from tests.simulation.plan import Event
 
 if TYPE_CHECKING:
     from tests.simulation.plan import Happening
@@ -57,7 +57,6 @@ class Events:
 
     def _do(self, happening: Happening) -> None:
         world, draw = self._world, happening.draw
-        world.may_have_lost_answers |= happening.event in FAULTS
         roles = self._roles()
         role = roles[int(draw * len(roles))]
         lasts = LASTS[int(draw * 1000) % len(LASTS)]

@@ -117,7 +117,6 @@ class Network:
             fault = NetworkFault.REFUSED if number % 2 else NetworkFault.LOST
         if fault is NetworkFault.TWICE and message.host in self.world.vendors:
             fault = None  # a vendor that charges for what we did not send is outside of our power
-        self.world.may_have_lost_answers |= fault is not None
         where = f"{message.method} {message.path}"
         self.world.trace(f"{self.world.who} → {message.host} {where}", fault or "")
         await anyio.sleep(self._latency())

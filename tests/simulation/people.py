@@ -34,8 +34,6 @@ class Asking:
         self.results: list[EnrichmentResult] = []
         self.errors: list[EnrichmentError] = []
         self.is_tried = False
-        self.refreshes = 0
-        """How often it has asked for a new lookup, which is paid for again."""
         self._is_begun = False
 
     @property
@@ -81,8 +79,6 @@ class Asking:
         self, client: EnrichmentClient, *, is_first: bool
     ) -> EnrichmentResult | None:
         question = self.question
-        refresh = question.refresh and is_first and not question.is_list
-        self.refreshes += refresh
         if question.is_list:
             async for row in client.enrich_many(
                 [question.profile], question.type, max_credits=1, list_id=f"l{question.number}"
@@ -98,6 +94,6 @@ class Asking:
             if question.has_callback
             else None,
             external_id=f"ref-{question.number}",
-            force_refresh=refresh,
+            force_refresh=question.refresh and is_first,
             wait=question.wait,
         )

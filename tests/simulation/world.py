@@ -42,8 +42,6 @@ class World:
         self.scheduler = Scheduler(order)
         self.events: list[str] = []
         self.erasures = 0
-        self.may_have_lost_answers = False
-        """Whether a fault may have lost the answer to a POST."""
         self.imported: set[str] = set()
         """The addresses that were imported."""
         self.wrote = False
