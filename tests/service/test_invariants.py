@@ -178,6 +178,11 @@ ROWS = [
         " WHERE request_id = (SELECT id FROM requests WHERE linkedin_url LIKE '%/ada-%')",
     ),
     (
+        "an_outage_is_waited_for",
+        "UPDATE requests SET status = 'failed', reason = 'sources-unavailable'"
+        " WHERE status = 'not-found'",
+    ),
+    (
         "answers_are_of_the_one_who_asked",
         "UPDATE requests SET email = 'lin@example.com' WHERE id = (SELECT id FROM requests"
         " WHERE linkedin_url LIKE '%/ada-%')",
@@ -251,6 +256,17 @@ def test_one_wrong_row_is_reported(
     path, evidence = run
     change(path, planted)
     reports(invariant, evidence)
+
+
+def test_a_job_that_another_worker_takes_from_a_living_one_is_reported(
+    run: tuple[Path, Evidence],
+) -> None:
+    path, evidence = run
+    evidence = replace(evidence, is_calm=True)
+    change(path, "INSERT INTO jobs VALUES ('job', 'look-up', 1, 0, 1, 'first', 9, NULL)")
+    check(evidence, [invariants.a_job_has_one_worker])
+    change(path, "UPDATE jobs SET lease_owner = 'second'")
+    reports("a_job_has_one_worker", evidence)
 
 
 def reports(invariant: str, evidence: Evidence) -> None:
@@ -360,4 +376,5 @@ def test_one_wrong_record_is_reported(
 
 def test_each_invariant_has_a_planted_violation() -> None:
     planted = {name for name, _ in ROWS} | {name for name, _ in RECORDS}
-    assert planted == {invariant.__name__ for invariant in AT_THE_END}
+    in_two_steps = {"a_job_has_one_worker"}
+    assert planted | in_two_steps == {invariant.__name__ for invariant in AT_THE_END}

@@ -21,8 +21,9 @@ from tests.support.invariants.credits import (
     credits_are_conserved,
     no_balance_is_negative,
 )
-from tests.support.invariants.endings import everything_has_ended
+from tests.support.invariants.jobs import a_job_has_one_worker, everything_has_ended
 from tests.support.invariants.lookups import (
+    an_outage_is_waited_for,
     an_unknown_outcome_is_unknown,
     answers_are_of_the_one_who_asked,
     no_miss_stands_for_an_outage,
@@ -50,6 +51,8 @@ ALWAYS: Sequence[Invariant] = (
     no_question_is_paid_twice,
     an_unknown_outcome_is_unknown,
     no_miss_stands_for_an_outage,
+    an_outage_is_waited_for,
+    a_job_has_one_worker,
     answers_are_of_the_one_who_asked,
     the_suppressed_are_not_given_out,
     nothing_is_left_of_the_erased,

@@ -116,5 +116,9 @@ class Evidence:
     """The names and contents of all files in which erased texts may not be."""
     budgets: Sequence[Budget] = ()
     caps: Sequence[Cap] = ()
+    is_calm: bool = False
+    """Whether no process has died, stopped or been slow so far, and no clock has jumped."""
+    leases: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The worker of each job, as `a_job_has_one_worker` saw it last. One for the whole run."""
     unanswered: Collection[str] = ()
     """The names of callers that still wait for an answer, when everything should have ended."""

@@ -28,6 +28,9 @@ _MISSES = """
     GROUP BY r.id
     HAVING min(c.state) IS NOT NULL
         OR NOT EXISTS (SELECT 1 FROM source_calls a WHERE a.request_id = r.id)"""
+_GIVEN_UP = """
+    SELECT id FROM requests
+    WHERE status = 'failed' AND reason = 'sources-unavailable' AND source_attempts = 0"""
 _FOUND = """
     SELECT id, linkedin_url, email FROM requests WHERE coalesce(email, '') <> ''
     UNION ALL SELECT r.id, r.linkedin_url, c.email
@@ -87,6 +90,12 @@ def no_miss_stands_for_an_outage(evidence: Evidence) -> Iterator[str]:
         times = said[vendor, profile, kind]
         if profile and vendor in vendors and misses > times:
             yield f"{vendor} said {times} times that it has no {kind} of {profile}, not {misses}"
+
+
+def an_outage_is_waited_for(evidence: Evidence) -> Iterator[str]:
+    """No request fails for an outage of a source before an attempt at it was counted."""
+    for (request_id,) in evidence.rows(_GIVEN_UP):
+        yield f"request {request_id} failed at the first outage"
 
 
 def answers_are_of_the_one_who_asked(evidence: Evidence) -> Iterator[str]:

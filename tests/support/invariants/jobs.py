@@ -1,4 +1,4 @@
-"""The invariant of liveness: once faults stop, everything ends."""
+"""Invariants of jobs: each has one worker, and once faults stop, all of them end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ if TYPE_CHECKING:
     from tests.support.invariants.evidence import Evidence
 
 _RUNNING = "SELECT id, status FROM requests WHERE status IN ('pending', 'processing')"
+_LEASES = "SELECT target_id, kind, lease_owner FROM jobs WHERE lease_owner IS NOT NULL"
 _JOBS = "SELECT kind, count(*) FROM jobs GROUP BY kind"
+
+
+def a_job_has_one_worker(evidence: Evidence) -> Iterator[str]:
+    """No worker takes a job from another one that lives. It is for a run without slow processes."""
+    leases = {(target, kind): owner for target, kind, owner in evidence.rows(_LEASES)}
+    for job, owner in leases.items():
+        if evidence.is_calm and evidence.leases.get(job, owner) != owner:
+            yield f"the job {job[1]} of {job[0]} was taken from a worker that lives"
+    evidence.leases.clear()
+    evidence.leases.update(leases)
 
 
 def everything_has_ended(evidence: Evidence) -> Iterator[str]:
