@@ -200,6 +200,12 @@ def chaos(*how_much):
     return max(run("python", "-m", kind, *how_much) for kind in kinds)
 
 
+def simulate(*options):
+    """Run simulated worlds: `simulate [--seeds N] [--first SEED] [--replay TOKEN]`."""
+    install(EVERYTHING)
+    return run("python", "-m", "tests.simulation", *options)
+
+
 def docs():
     """Rewrite generated tables, links, store listings and tool snapshots."""
     install(EVERYTHING)
@@ -263,6 +269,7 @@ COMMANDS = {
     "check": check,
     "bench": bench,
     "chaos": chaos,
+    "simulate": simulate,
     "docs": docs,
 }
 
