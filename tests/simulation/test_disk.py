@@ -257,3 +257,16 @@ def test_files_outside_its_folder_are_not_touched(
     disk.fill(all_writes=True)
     with process.running(), closing(_wal(path)) as connection:
         connection.execute("CREATE TABLE numbers (number)")
+
+
+def test_a_service_opens_its_database_after_a_power_cut_at_its_first_start(tmp_path: Path) -> None:
+    for seed in range(10):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        with closing(Disk(folder, seed=seed)) as disk:
+            with disk.process("first").running(), closing(ServiceFile(folder)) as file:
+                file.add("kept")
+            disk.power_cut()
+            with disk.process("second").running(), closing(ServiceFile(folder)) as file:
+                file.add("after")
+        assert names_and_damage(ServiceFile, folder) == ({"kept", "after"}, [])
