@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tests.simulation import sqlite_vfs
 from tests.simulation.disk_files import Names
+from tests.simulation.plain_files import PlainFiles
 from tests.simulation.shared_memory import OK
 
 if TYPE_CHECKING:
@@ -33,11 +34,24 @@ _running: ContextVar[Process | None] = ContextVar("simulated process", default=N
 
 
 class Disk:
-    """The disk below one folder. The same seed and the same calls give the same bytes."""
+    """The disk below one folder, whose files are durable at first.
 
-    def __init__(self, folder: Path, *, seed: int) -> None:
+    The same seed and the same calls give the same bytes. The disks of several machines may be in
+    use at the same time.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        running: Callable[[], Process | None] = _running.get,
+    ) -> None:
+        """`running`: returns the process that runs now; None outside of all."""
         self.folder = f"{folder.resolve()}/"
         self.names = Names()
+        self._plain_files = PlainFiles(self.folder)
+        self._running = running
         self.sleep: Callable[[float], None] = lambda _seconds: None
         """Called when SQLite waits for the lock of another connection: no time passes by itself."""
         self._random = random.Random(f"power {seed}")  # noqa: S311 (the same each time)
@@ -52,7 +66,8 @@ class Disk:
     def close(self) -> None:
         """Kill all processes, and leave the folder as it is."""
         self._kill_all()
-        sqlite_vfs.uninstall()
+        sqlite_vfs.uninstall(self)
+        self._plain_files.close()
 
     def process(self, name: str) -> Process:
         """The live process of this name; a new one if there is none."""
@@ -63,11 +78,12 @@ class Disk:
 
     def owner(self) -> Process:
         """The process that runs now: outside of all, one that only a power cut ends."""
-        return _running.get() or self._machine
+        return self._running() or self._machine
 
     def power_cut(self) -> None:
         """Kill all processes, and lose some of what was not synced."""
         self._kill_all()
+        self._plain_files.cut(self._random, self.names.has)
         self.names.cut(self._random)
         self._faults.clear()
         self._machine = Process(self, "")

@@ -131,6 +131,11 @@ class Names:
         file = self._now[path] = self._durable[path] = File(found)
         return file
 
+    def has(self, path: str, found: os.stat_result) -> bool:
+        """Whether SQLite has opened this file, by this name or by an earlier one."""
+        known = (*self._now.values(), *self._durable.values())
+        return path in self._now or any(file.inode == found.st_ino for file in known)
+
     def deleted(self, path: str) -> None:
         """The path refers to no file, which is not durable yet."""
         self._change(path, None)

@@ -12,7 +12,12 @@ import pytest
 from mcp_enrichment.client.state.send_lock import SendLock
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from tests.simulation.disk import Call, Disk
-from tests.simulation.product_files import ProductFile, ServiceFile, StateFile, damage
+from tests.simulation.product_files import (
+    ProductFile,
+    ServiceFile,
+    StateFile,
+    names_and_damage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,26 +43,30 @@ class Lost(Exception):
 def cut_power(disk: Disk, folder: Path, kind: type[ProductFile], cuts: int) -> None:
     """Cut the power so often, while names are added: at any call of a transaction, or after one."""
     chance = random.Random(3)  # noqa: S311 (the same each time)
-    committed: set[str] = set()
+    kind(folder).add("first")
+    committed = {"first"}
     for cut in range(cuts):
         process = disk.process("writer")
         open_ = ""
-        with process.running(), suppress(StorageFailed):
-            process.kill_after(chance.randrange(120))
-            file = kind(folder)
-            for number in range(chance.randrange(4)):
-                open_ = f"{cut} {number}"
-                file.add(open_)
-                committed.add(open_)
-            if chance.random() < 0.2:
-                file.close()
+        process.kill_after(chance.randrange(60))
+        try:
+            with process.running():
+                file = kind(folder)
+                for number in range(chance.randrange(4)):
+                    open_ = f"{cut} {number}"
+                    file.add(open_)
+                    committed.add(open_)
+                if chance.random() < 0.2:
+                    file.close()
+        except StorageFailed:
+            if process.is_alive:
+                raise
         disk.power_cut()
-        with disk.process("reader").running(), closing(kind(folder)) as file:
-            found = file.names()
-            problems = damage(folder)
+        found, problems = names_and_damage(kind, folder)
         if problems or not committed <= found <= {*committed, open_}:
             raise Lost(cut, problems, committed - found, found - committed)
         committed = found
+    assert len(committed) > cuts / 4
 
 
 @FILES
@@ -98,14 +107,13 @@ def test_a_process_may_be_killed_before_any_change_of_a_transaction(
         process, other = disk.process("writer"), disk.process("other")
         with process.running():
             file = kind(tmp_path)
-            file.names()
             process.kill_after(changes)
             with suppress(StorageFailed):
                 file.add(f"after {changes}")
         with other.running(), closing(kind(tmp_path)) as file:
             file.add(f"other {changes}")  # no lock of the killed process is left
-            names = file.names()
-        assert not damage(tmp_path)
+        names, damage = names_and_damage(kind, tmp_path)
+        assert not damage
         assert f"other {changes}" in names
         outcomes.append(f"after {changes}" in names)
         if process.is_alive:
@@ -131,7 +139,7 @@ def test_what_a_killed_process_has_open_disturbs_nobody_when_it_is_closed(
         killed.close()  # it rolls back in the shared memory, too
         writer.execute("COMMIT")
         assert reader.execute("SELECT count(*), min(number) FROM numbers").fetchone() == (50, 1)
-    assert not damage(tmp_path)
+        assert reader.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def _write_without_commit(connection: sqlite3.Connection, number: int) -> None:
@@ -177,8 +185,7 @@ def test_a_full_disk_fails_a_transaction_and_a_free_one_takes_it(
             assert raised.value.fault is StorageFault.FULL
         disk.free()
         file.add("after")
-        assert file.names() == {"before", "after"}
-    assert not damage(tmp_path)
+    assert names_and_damage(kind, tmp_path) == ({"before", "after"}, [])
 
 
 @FILES
@@ -202,9 +209,9 @@ def test_a_call_that_fails_once_loses_no_committed_transaction(
             with suppress(StorageFailed):
                 file.close()
         disk.power_cut()
-    with closing(kind(tmp_path)) as file:
-        assert committed <= file.names() <= committed | open_
-    assert not damage(tmp_path)
+    names, damage = names_and_damage(kind, tmp_path)
+    assert not damage
+    assert committed <= names <= committed | open_
     assert failures
 
 
@@ -250,3 +257,16 @@ def test_files_outside_its_folder_are_not_touched(
     disk.fill(all_writes=True)
     with process.running(), closing(_wal(path)) as connection:
         connection.execute("CREATE TABLE numbers (number)")
+
+
+def test_a_service_opens_its_database_after_a_power_cut_at_its_first_start(tmp_path: Path) -> None:
+    for seed in range(10):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        with closing(Disk(folder, seed=seed)) as disk:
+            with disk.process("first").running(), closing(ServiceFile(folder)) as file:
+                file.add("kept")
+            disk.power_cut()
+            with disk.process("second").running(), closing(ServiceFile(folder)) as file:
+                file.add("after")
+        assert names_and_damage(ServiceFile, folder) == ({"kept", "after"}, [])
