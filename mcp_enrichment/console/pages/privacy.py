@@ -1,4 +1,4 @@
-"""Privacy: suppressing, erasing and exporting a person, and the audit trail."""
+"""Privacy: suppressing, erasing and exporting a person, and the audit log."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NEWEST = 100
-"""Entries of the audit trail that are shown."""
+"""Entries of the audit log that are shown."""
 QUESTIONS = {
     "suppress": "Never look up this profile again, or never give out this address?",
     "lift": "Take this profile or address off the suppression list?",
     "erase": "Remove all that is stored about this person, and suppress them? Requests about them "
     "keep their ids, ends and credits. This cannot be undone.",
-    "export": "Export all that is stored about this person? The audit trail records it.",
+    "export": "Export all that is stored about this person? The audit log records it.",
 }
 
 
 async def show(visit: Visit) -> Response:
-    """The forms, and the newest entries of the audit trail."""
+    """The forms, and the newest entries of the audit log."""
     entries = await visit.console.service.database.read(lambda c: audit_log.newest(c, limit=NEWEST))
     return visit.page("privacy.html", entries=entries, actions=list(QUESTIONS))
 
