@@ -11,7 +11,6 @@ from starlette.responses import Response
 from mcp_enrichment.console.visits import Refused
 from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 from mcp_enrichment.service.privacy import audit_log, subject_requests
-from mcp_enrichment.service.privacy.export_text import export_text
 from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from mcp_enrichment.service.sources.exports.email_address import clean_email
 
@@ -85,7 +84,9 @@ async def _erase(visit: Visit, subject: NamedSubject) -> Response:
 async def _export(visit: Visit, subject: NamedSubject) -> Response:
     found = await _in_thread(visit, subject_requests.export, subject)
     headers = {"Content-Disposition": 'attachment; filename="export.json"'}
-    return Response(export_text(found), media_type="application/json", headers=headers)
+    return Response(
+        subject_requests.export_text(found), media_type="application/json", headers=headers
+    )
 
 
 _ACTS: Mapping[str, Callable[[Visit, NamedSubject], Awaitable[Response]]] = {

@@ -9,7 +9,6 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.lookup import circuit_breaker
 from mcp_enrichment.service.lookup.order_report import order_report
 from mcp_enrichment.service.lookup.source_order import MIN_ANSWERED
-from mcp_enrichment.service.lookup.source_pause import end_pause
 from mcp_enrichment.service.reports.source_figures import NEWEST, recent_history, source_figures
 
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ async def resume(visit: Visit) -> Response:
     )
     if asked:
         return asked
-    await database.write(lambda c: end_pause(c, database.queue, name, at=service.clock()))
+    await database.write(
+        lambda c: circuit_breaker.end_pause(c, database.queue, name, at=service.clock())
+    )
     service.wake()
     return visit.to("/sources", done=f"The pause of {name} has ended: lookups call it again.")

@@ -67,14 +67,14 @@ class CallState(StrEnum):
 OPEN = (CallState.REQUESTED, CallState.WORKING, CallState.LOST)
 """States that a late result may still replace: it was paid for, too."""
 
-ANSWERED = (
+NOT_REQUESTED_AGAIN = (
     CallState.HIT,
     CallState.MISS,
     CallState.REJECTED,
     CallState.LOST,
     CallState.MISCONFIGURED,
 )
-"""States that are not requested again."""
+"""The states of a call that is not repeated."""
 
 _STORE = update(calls).where(_THIS, calls.c.state.in_(OPEN))
 
