@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.stdio.early import EarlyAnswers
     from mcp_enrichment.settings import Settings
 
@@ -136,7 +136,7 @@ def _serve_error(error: click.UsageError | EnrichmentError, early: EarlyAnswers 
         message, answer = error.to_person(), error
     click.echo(f"Error: {message}", err=True)
 
-    async def fail() -> EnrichmentBackend:
+    async def fail() -> ToolClient:
         raise answer
 
     async def run() -> None:

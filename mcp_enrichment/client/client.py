@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from mcp_enrichment.client.protocols import ServiceApi
+    from mcp_enrichment.client.service_api import ServiceApi
     from mcp_enrichment.client.state.records import RequestRecord
     from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.contract.models import Credits, EnrichmentBody

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from mcp_enrichment.client.protocols import ServiceApi
+    from mcp_enrichment.client.service_api import ServiceApi
     from mcp_enrichment.client.state.records import BodyCipher
     from mcp_enrichment.client.state.requests import RequestStore
     from mcp_enrichment.client.webhooks import Webhooks

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mcp.types import CallToolRequestParams
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.protocols import GetClient
+    from mcp_enrichment.client.scoped import GetClient
     from mcp_enrichment.mcp.arguments import Arguments
 
 logger = logging.getLogger(__name__)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from mcp.server.context import ServerRequestContext
 
-    from mcp_enrichment.client.protocols import GetClient
+    from mcp_enrichment.client.scoped import GetClient
     from mcp_enrichment.mcp.sdk import Streams
     from mcp_enrichment.mcp.stdio.early import EarlyAnswers
 

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from mcp.types import CallToolResult
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.protocols import GetClient
     from mcp_enrichment.client.results import EnrichmentResult
+    from mcp_enrichment.client.scoped import GetClient
     from mcp_enrichment.mcp.arguments import Arguments
 
 TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
