@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from mcp_enrichment.console.visits import Refused
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.lookup import circuit_breaker
-from mcp_enrichment.service.lookup.order_report import order_report
-from mcp_enrichment.service.lookup.source_order import MIN_ANSWERED
+from mcp_enrichment.service.reports.order_report import order_report
 from mcp_enrichment.service.reports.source_figures import NEWEST, recent_history, source_figures
+from mcp_enrichment.service.reports.source_order import MIN_ANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from mcp_enrichment.console.visits import Visit
-    from mcp_enrichment.service.lookup.order_report import OrderReport
+    from mcp_enrichment.service.reports.order_report import OrderReport
 
 
 async def show(visit: Visit) -> Response:

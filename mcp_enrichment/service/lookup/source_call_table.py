@@ -141,7 +141,7 @@ def store_result(connection: Connection, request_id: str, source: str, **outcome
 
 
 def call_again(connection: Connection, source: str, *, at: float) -> None:
-    """Let the source be called at this time for what it could not do and was to be asked later."""
+    """Let the source be called at this time by the lookups that it could not answer before."""
     later = and_(
         calls.c.source == source,
         calls.c.state == CallState.UNAVAILABLE,

@@ -59,7 +59,7 @@ WORKING_SECONDS = 600.0
 async def call_vendor(
     service: ServiceContext, vendor: Vendor, request: Request
 ) -> SourceOutcome | Reschedule:
-    """The vendor's result, stored or new: it is called only for what it has not answered."""
+    """The vendor's result, stored or new: it is called only if it has not answered yet."""
     if service.shutdown.has_begun:
         return Reschedule(0.0)  # another process makes the call
     claim_token = secrets.token_hex(8)
