@@ -12,6 +12,7 @@ import click
 from mcp_enrichment.cli.errors import load_server_settings, load_settings
 from mcp_enrichment.cli.logs import configure_logs, make_nonblocking
 from mcp_enrichment.cli.otel import export_spans
+from mcp_enrichment.contract.defaults import INVALID_SETTINGS_EXIT
 from mcp_enrichment.contract.errors import EnrichmentError, Unauthorized
 from mcp_enrichment.contract.explanation import invalid_setting
 
@@ -19,14 +20,12 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.stdio.early import EarlyAnswers
     from mcp_enrichment.settings import Settings
 
 HOST = "127.0.0.1"
 PORT = 8701
-INVALID_SETTINGS_EXIT = 2
-"""The exit code of every command with invalid settings."""
 GC_THRESHOLDS = (5_000, 20, 100)
 """For a server with thousands of waits. They are millions of live objects, and a full collection
 takes seconds in which nothing is served. With these thresholds, young objects are collected in
@@ -137,7 +136,7 @@ def _serve_error(error: click.UsageError | EnrichmentError, early: EarlyAnswers 
         message, answer = error.to_person(), error
     click.echo(f"Error: {message}", err=True)
 
-    async def fail() -> EnrichmentBackend:
+    async def fail() -> ToolClient:
         raise answer
 
     async def run() -> None:
