@@ -26,15 +26,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PORT = 8701
-<<<<<<< HEAD
-GC_THRESHOLDS = (5_000, 20, 100)
-"""For a server with thousands of waits. They are millions of live objects, and a full collection
-takes seconds in which nothing is served. With these thresholds, young objects are collected in
-steps of at most 0.1 s, and all objects only once that may free a gigabyte."""
-=======
-INVALID_SETTINGS_EXIT = 2
-"""The exit code of every command with invalid settings."""
->>>>>>> refs/heads/post
 TERMINAL_HINT = """\
 This is an MCP server: a chat client starts it and talks to it over stdin and stdout.
 To set one up see `mcp-enrichment setup --help`; to try it now run `mcp-enrichment demo`.
