@@ -72,6 +72,7 @@ class Events:
             Event.DISK_ERROR: lambda: self._fail(draw),
         }.get(happening.event)
         if fault:
+            world.truth.is_calm &= happening.event is Event.PARTITION
             fault()
         else:
             world.operator.act(happening.event, draw)

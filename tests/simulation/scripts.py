@@ -14,6 +14,7 @@ import httpx
 from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.contract.models import Status
 from tests.simulation.people import Asking
+from tests.support.invariants.evidence import Told
 
 if TYPE_CHECKING:
     from tests.simulation.plan import Question
@@ -30,6 +31,7 @@ class ScriptAsking(Asking):
     def __init__(self, world: World, question: Question, person: str) -> None:
         super().__init__(world, question, person)
         self._id: str | None = None
+        self._has_pried = False
         self.is_started = False
 
     async def run(self, _client: Any = None) -> None:
@@ -53,7 +55,21 @@ class ScriptAsking(Asking):
                 if not self.is_satisfied:
                     await anyio.sleep(10.0)
 
+    async def _pry(self, http: httpx.AsyncClient) -> None:
+        """Try once to read a request of the other team."""
+        mine = self.asked.team_id
+        theirs = {t.request_id for t in self.world.truth.told if t.question.team_id != mine}
+        for known in sorted(filter(None, theirs))[: not self._has_pried]:
+            self._has_pried = True
+            answer = await http.get(f"{ENRICHMENTS}/{known}")
+            if answer.is_success:
+                told = Told(
+                    caller=f"{self.name}, who pries,", question=self.asked, request_id=known
+                )
+                self.world.truth.told.append(told)
+
     async def _call(self, http: httpx.AsyncClient) -> None:
+        await self._pry(http)
         began = self.world.wall_time()
         if self._id:
             answer = await http.get(f"{ENRICHMENTS}/{self._id}")

@@ -18,6 +18,7 @@ from tests.support.invariants.evidence import (
     Told,
     VendorAnswer,
 )
+from tests.support.invariants.jobs import a_job_has_one_worker
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 AFTER_EACH_WRITE = (
+    a_job_has_one_worker,
     credits_are_conserved,
     no_balance_is_negative,
     callbacks_are_tried_three_times_at_most,
@@ -48,6 +50,9 @@ class Truth:
         self._writes = 0
         self.may_have_lost_a_post = False
         """Whether the answer to a POST may be lost, or its sender dead."""
+        self.is_calm = True
+        """Whether no process has failed so far, and no clock."""
+        self.leases: dict[tuple[str, str], str] = {}
         self.granted: Counter[int] = Counter()
         self.perhaps_granted: Counter[int] = Counter()
         self.payments: Counter[Question] = Counter()
@@ -108,6 +113,8 @@ class Truth:
             erased=self.erased,
             files=self._files,
             budgets=list(self._budgets()),
+            is_calm=self.is_calm,
+            leases=self.leases,
             caps=list(self._caps()),
         )
 

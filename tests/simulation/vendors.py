@@ -59,7 +59,7 @@ class Vendor:
         kind = "personal" if "personal" in message.path else "work"
         trouble = self.troubles.pop() if self.troubles else ""
         is_job = self.name == "bettercontact" and not trouble
-        end = self.world.plan.ends[self.name, person, kind]
+        end = self.world.plan.ends.get((self.name, person, kind), "miss")
         said = Said.NOTHING if trouble or is_job else _said(end)
         self._note(person, kind, said, is_charged=trouble not in FREE)
         self.world.trace(f"{self.name} is asked for {person} ({kind})", trouble or end)
@@ -79,7 +79,7 @@ class Vendor:
         if left:
             self.jobs[job] = person, kind, left - 1
             return _json(202, {"status": "in progress"})
-        end = self.world.plan.ends[self.name, person, kind]
+        end = self.world.plan.ends.get((self.name, person, kind), "miss")
         self._note(person, kind, _said(end))
         return _bettercontact(end, f"{person}.{kind}@{self.name}.example")
 
