@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import mcp_enrichment
 from tests.simulation.plan import token_of
 from tests.simulation.run import Failed, Simulation, simulation
-
-import mcp_enrichment
 from tests.support.invariants import Violated
 
 if TYPE_CHECKING:
