@@ -73,7 +73,7 @@ async def local_console(
         await opened.write(partial(embedded_team, at=time.time()))
         secret = secrets.token_bytes(32)
         console = _console(settings, service, examine, secret, is_local=True)
-        app = ServiceApp(routes(console), service, None, None)
+        app = ServiceApp(routes(console), service, None)
         async with console.uploads:
             yield app, service.shutdown, console.link_token
 
