@@ -201,6 +201,12 @@ def chaos(*how_much):
     return max(run("python", "-m", kind, *how_much) for kind in kinds)
 
 
+def simulate(*options):
+    """Run simulated worlds: `simulate [--seeds N] [--replay TOKEN] [--mutants [NAME ...]]`."""
+    install(EVERYTHING)
+    return run("python", "-m", "tests.simulation", *options)
+
+
 def docs():
     """Rewrite generated tables, links, store listings and tool snapshots."""
     install()
@@ -325,6 +331,7 @@ COMMANDS = {
     "check": check,
     "bench": bench,
     "chaos": chaos,
+    "simulate": simulate,
     "docs": docs,
     "audit": audit,
     "sbom": sbom,

@@ -21,14 +21,13 @@ from mcp_enrichment.service.http.errors import STATUS
 from mcp_enrichment.service.http.service_app import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from mcp_enrichment.console.console import Console
-
-    Handler = Callable[[Visit], Awaitable[Response]]
+    from mcp_enrichment.console.pages import Handler
 
 logger = logging.getLogger(__name__)
 

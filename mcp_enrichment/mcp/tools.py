@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.call_context import CallContext
 
 
@@ -51,7 +51,7 @@ _HTTP_URL = re.compile(
 )
 
 
-async def _no_question(_client: EnrichmentBackend, _arguments: Any) -> str:
+async def _no_question(_client: ToolClient, _arguments: Any) -> str:
     raise AssertionError("a tool that spends nothing asks nothing")
 
 
@@ -64,10 +64,10 @@ class Tool:
     arguments: type[Arguments]
     answer: type[BaseModel]
     annotations: ToolAnnotations
-    run: Callable[[EnrichmentBackend, Any, CallContext], Awaitable[BaseModel]]
+    run: Callable[[ToolClient, Any, CallContext], Awaitable[BaseModel]]
     waits: bool = False
     """Whether a call may wait until its cap."""
-    question: Callable[[EnrichmentBackend, Any], Awaitable[str]] = _no_question
+    question: Callable[[ToolClient, Any], Awaitable[str]] = _no_question
     """Returns the question for the user before a credit is spent, if consent is required."""
 
     @property
@@ -87,7 +87,7 @@ class Tool:
 
 
 async def _request(
-    client: EnrichmentBackend, arguments: RequestArguments, call: CallContext
+    client: ToolClient, arguments: RequestArguments, call: CallContext
 ) -> EnrichmentOutput:
     result = await client.request(
         arguments.linkedin_url,
@@ -101,7 +101,7 @@ async def _request(
     return to_enrichment(result)
 
 
-async def _question(_client: EnrichmentBackend, arguments: RequestArguments) -> str:
+async def _question(_client: ToolClient, arguments: RequestArguments) -> str:
     asked = f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}"
     costs = "It costs one credit when an address is found."
     if arguments.callback_url is None:
@@ -116,15 +116,11 @@ def _receiver(url: str) -> str:
     return found[1].lower() if found else "an address that cannot be shown"
 
 
-async def _get(
-    client: EnrichmentBackend, arguments: GetArguments, _call: CallContext
-) -> EnrichmentOutput:
+async def _get(client: ToolClient, arguments: GetArguments, _call: CallContext) -> EnrichmentOutput:
     return to_enrichment(await client.get(arguments.id))
 
 
-async def _wait(
-    client: EnrichmentBackend, arguments: WaitArguments, call: CallContext
-) -> WaitOutput:
+async def _wait(client: ToolClient, arguments: WaitArguments, call: CallContext) -> WaitOutput:
     lists, ids = split_ids(arguments.ids)
     saved = await read_lists(client, lists, only_open=True)
     deadline = call.started_at + arguments.timeout_seconds
@@ -135,7 +131,7 @@ async def _wait(
 
 
 async def _credits(
-    client: EnrichmentBackend, _arguments: CreditsArguments, _call: CallContext
+    client: ToolClient, _arguments: CreditsArguments, _call: CallContext
 ) -> CreditsOutput:
     return to_credits(await client.credits())
 

@@ -50,27 +50,12 @@ def _content(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _is_open_to_others(file: Path) -> bool:
-    return bool(file.stat().st_size and file.stat().st_mode & 0o077)
-
-
 def _of_version(memory: Path, version: int) -> bytes:
     memory.parent.mkdir()
     with closing(sqlite3.connect(memory)) as db:
         db.execute("CREATE TABLE asked (id TEXT)")
         db.execute(f"PRAGMA user_version = {version}")
     return memory.read_bytes()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="its files have no such modes")
-async def test_nobody_else_can_read_the_file_in_a_folder_that_is_open_to_all(
-    client: EnrichmentClient, vendor: ScriptedServer, memory: Path
-) -> None:
-    memory.parent.mkdir()
-    memory.parent.chmod(0o755)
-    vendor.always(ContractServer())
-    await client.request(PROFILE, EmailType.WORK)
-    assert [file.name for file in memory.parent.iterdir() if _is_open_to_others(file)] == []
 
 
 async def test_no_address_no_profile_and_no_key_stand_in_the_file(

@@ -249,6 +249,9 @@ class _Connection:
                     _create_for_owner(self._path)
                 self._inode = inode_of(self._path)
                 db = self._db = _connect(self._path, timeout)
+                # FULL does not sync the folder after the journal's end: a power cut could bring
+                # the journal back, which undoes the transaction.
+                db.execute("PRAGMA synchronous = EXTRA")
             db.execute(f"BEGIN {kind}")
             if self.is_current():
                 break

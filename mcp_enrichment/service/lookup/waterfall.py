@@ -79,7 +79,7 @@ async def _vendor_answer(
     service: ServiceContext, request: Request, vendor: Vendor, stored: SourceCall | None
 ) -> SourceOutcome | Reschedule:
     """A vendor's result, stored or new. An address that may not be disclosed becomes a miss."""
-    if stored and stored.state in source_call_table.ANSWERED:
+    if stored and stored.state in source_call_table.NOT_REQUESTED_AGAIN:
         result = from_row(stored, now=service.clock())
     else:
         async with _slot(service, request, vendor):

@@ -256,7 +256,10 @@ def store(connection: Connection, new: NewRequest, *, is_payable: bool = True) -
     running = request_table.find_running_duplicate(connection, request)
     if not (running or is_payable):
         raise InsufficientCredits
-    answering = running or _create(connection, new.lookup, request)
+    if not running:
+        request_table.add(connection, request)
+        new.lookup.enqueue(connection, request)
+    answering = running or request
     if new.callback_url:
         _add_callback(connection, answering.id, new.callback_url, request.external_id)
     if key:
@@ -283,12 +286,6 @@ def _add_callback(
     callback_table.add(
         connection, _new_id(), request_id=request_id, url=url, external_id=external_id
     )
-
-
-def _create(connection: Connection, lookup: NewLookup, new: Request) -> Request:
-    request_table.add(connection, new)
-    lookup.enqueue(connection, new)
-    return new
 
 
 def _find_replay(connection: Connection, new: Request, key: _IdempotencyKey) -> Request | None:
