@@ -69,7 +69,7 @@ class Events:
             Event.PARTITION: lambda: self._cut_off(draw),
             Event.SLOW_THREADS: lambda: self._slow_down(role),
             Event.DISK_FULL: lambda: self._fill_disk(draw),
-            Event.DISK_ERROR: lambda: self._fail(draw),
+            Event.DISK_ERROR: lambda: self._fail(role, draw),
         }.get(happening.event)
         if fault:
             world.truth.is_calm &= happening.event is Event.PARTITION
@@ -120,12 +120,14 @@ class Events:
         world.files.fill(all_writes=int(draw * 100) % 2 == 0)
         world.scheduler.later(seconds, world.files.free)
 
-    def _fail(self, draw: float) -> None:
+    def _fail(self, role: Role, draw: float) -> None:
         world = self._world
-        call: Call = CALLS[int(draw * 100) % len(CALLS)]
-        world.truth.may_have_lost_a_post = True
-        world.trace("the disk will fail", call)
-        world.files.fail(call, after=int(draw * 1000) % WRITES)
+        if role.process:
+            call: Call = CALLS[int(draw * 100) % len(CALLS)]
+            world.truth.may_have_lost_a_post = True
+            world.trace(f"the disk will fail {role.name}", call)
+            of_disk = world.files.of(role.process)
+            world.files.fail(call, process=of_disk, after=int(draw * 1000) % WRITES)
 
     def _jump(self, draw: float) -> None:
         world = self._world
