@@ -168,7 +168,7 @@ def test_a_disk_that_fails_while_a_file_is_opened_is_reported_as_such(
 ) -> None:
     kind(tmp_path).add("first")
     for call in CALLS:
-        for after in range(12):
+        for after in range(60 if call == "read" else 12):
             process = disk.process(f"{call} {after}")
             with process.running(), suppress(StorageFailed):
                 disk.fail(call, process=process, after=after)
