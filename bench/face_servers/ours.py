@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mcp_enrichment.cli.serve import GC_THRESHOLDS, frozen_imports
+from mcp_enrichment.cli.garbage_collection import GC_THRESHOLDS, frozen_imports
 
 with frozen_imports():  # as the command does
     import anyio
