@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from mcp_enrichment.client.client import EnrichmentClient
-    from mcp_enrichment.client.protocols import GetClient
+    from mcp_enrichment.client.scoped import GetClient
 
 
 PURSE = CreditsView(balance=250, spent_today=0, left=None)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from mcp_enrichment.client.client import EnrichmentClient
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.http.allowed_hosts import AllowedHosts
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.settings import Settings
@@ -77,7 +77,7 @@ class Accounts:
 
     team_of: Callable[[str], Awaitable[int | None]]
     """The team of a key."""
-    client_of: Callable[[Principal], Awaitable[EnrichmentBackend]]
+    client_of: Callable[[Principal], Awaitable[ToolClient]]
     shutdown: GracefulShutdown
     """Ends all waits with the last known results."""
     webhooks: Webhooks | None = None
@@ -95,7 +95,7 @@ async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
             await teams.named(settings.oauth_team)  # raises at the start if it does not exist
         async with lazy_by_key(teams.client) as client_of_team:
 
-            async def client_of(caller: Principal) -> EnrichmentBackend:
+            async def client_of(caller: Principal) -> ToolClient:
                 if caller.team_id is not None:
                     return await client_of_team(caller.team_id)
                 if caller == OPERATOR:
@@ -151,7 +151,7 @@ async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
                 await api_keys.authenticate(await local(), key) if api_keys.key_id_of(key) else None
             )
 
-        async def client_of(caller: Principal) -> EnrichmentBackend:
+        async def client_of(caller: Principal) -> ToolClient:
             return client if caller == OPERATOR else _scoped_client(client, caller, secret)
 
         shutdown = GracefulShutdown()
@@ -168,7 +168,7 @@ def _webhooks(settings: Settings, secret: bytes) -> Webhooks | None:
     return Webhooks(url=f"{settings.public_root}{WEBHOOKS}", secret=secret, file=file)
 
 
-def _scoped_client(client: EnrichmentClient, caller: Principal, secret: bytes) -> EnrichmentBackend:
+def _scoped_client(client: EnrichmentClient, caller: Principal, secret: bytes) -> ToolClient:
     signer = IdSigner(secret=secret, caller=caller.name)
     return ScopedClient(client=client, signer=signer, may_submit=caller.may(Scope.SPEND))
 
@@ -206,7 +206,7 @@ async def mcp_http_app(
             yield app, accounts.shutdown
 
 
-async def _client_for_caller(accounts: Accounts) -> EnrichmentBackend:
+async def _client_for_caller(accounts: Accounts) -> ToolClient:
     request = current_request.get()
     if request.over_limit:
         raise request.over_limit

@@ -13,20 +13,19 @@ from mcp_enrichment.cli.errors import load_server_settings, load_settings
 from mcp_enrichment.cli.garbage_collection import GC_THRESHOLDS, frozen_imports
 from mcp_enrichment.cli.logs import configure_logs, make_nonblocking
 from mcp_enrichment.cli.otel import export_spans
+from mcp_enrichment.contract.defaults import INVALID_SETTINGS_EXIT
 from mcp_enrichment.contract.errors import EnrichmentError, Unauthorized
 from mcp_enrichment.contract.explanation import invalid_setting
 
 if TYPE_CHECKING:
     import socket
 
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.stdio.early import EarlyAnswers
     from mcp_enrichment.settings import Settings
 
 HOST = "127.0.0.1"
 PORT = 8701
-INVALID_SETTINGS_EXIT = 2
-"""The exit code of every command with invalid settings."""
 TERMINAL_HINT = """\
 This is an MCP server: a chat client starts it and talks to it over stdin and stdout.
 To set one up see `mcp-enrichment setup --help`; to try it now run `mcp-enrichment demo`.
@@ -133,7 +132,7 @@ def _serve_error(error: click.UsageError | EnrichmentError, early: EarlyAnswers 
         message, answer = error.to_person(), error
     click.echo(f"Error: {message}", err=True)
 
-    async def fail() -> EnrichmentBackend:
+    async def fail() -> ToolClient:
         raise answer
 
     async def run() -> None:

@@ -30,7 +30,7 @@ from mcp_enrichment.mcp.middleware import TracingMiddleware, normalize_arguments
 from mcp_enrichment.mcp.runner import ToolRunner
 from mcp_enrichment.mcp.sdk import take_tracing_middleware
 from mcp_enrichment.mcp.subscriptions import StreamLimits, SubscriptionsListen
-from mcp_enrichment.mcp.tasks import EXTENSION, METHODS, Tasks
+from mcp_enrichment.mcp.tasks import METHODS, TASKS_EXTENSION, Tasks
 from mcp_enrichment.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from mcp.server.context import ServerRequestContext
 
-    from mcp_enrichment.client.protocols import GetClient
+    from mcp_enrichment.client.scoped import GetClient
     from mcp_enrichment.mcp.sdk import Streams
     from mcp_enrichment.mcp.stdio.early import EarlyAnswers
 
@@ -61,7 +61,7 @@ DISCOVERED = DiscoverResult(
         tools=ToolsCapability(list_changed=False),
         resources=ResourcesCapability(subscribe=True, list_changed=False),
         prompts=PromptsCapability(list_changed=False),
-        extensions={EXTENSION: {}},
+        extensions={TASKS_EXTENSION: {}},
     ),
     instructions=INSTRUCTIONS,
 )

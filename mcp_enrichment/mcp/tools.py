@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,16 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.call_context import CallContext
 
 
-async def _no_question(_client: EnrichmentBackend, _arguments: Any) -> str:
+_HTTP_URL = re.compile(
+    r"https?://([a-z0-9._-]{1,253}|\[[0-9a-f:.]+\])(?::\d+)?(?:[/?#].*)?", re.ASCII | re.IGNORECASE
+)
+
+
+async def _no_question(_client: ToolClient, _arguments: Any) -> str:
     raise AssertionError("a tool that spends nothing asks nothing")
 
 
@@ -58,10 +64,10 @@ class Tool:
     arguments: type[Arguments]
     answer: type[BaseModel]
     annotations: ToolAnnotations
-    run: Callable[[EnrichmentBackend, Any, CallContext], Awaitable[BaseModel]]
+    run: Callable[[ToolClient, Any, CallContext], Awaitable[BaseModel]]
     waits: bool = False
     """Whether a call may wait until its cap."""
-    question: Callable[[EnrichmentBackend, Any], Awaitable[str]] = _no_question
+    question: Callable[[ToolClient, Any], Awaitable[str]] = _no_question
     """Returns the question for the user before a credit is spent, if consent is required."""
 
     @property
@@ -81,7 +87,7 @@ class Tool:
 
 
 async def _request(
-    client: EnrichmentBackend, arguments: RequestArguments, call: CallContext
+    client: ToolClient, arguments: RequestArguments, call: CallContext
 ) -> EnrichmentOutput:
     result = await client.request(
         arguments.linkedin_url,
@@ -95,22 +101,26 @@ async def _request(
     return to_enrichment(result)
 
 
-async def _question(_client: EnrichmentBackend, arguments: RequestArguments) -> str:
-    return (
-        f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}? "
-        "It costs one credit when an address is found."
-    )
+async def _question(_client: ToolClient, arguments: RequestArguments) -> str:
+    asked = f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}"
+    costs = "It costs one credit when an address is found."
+    if arguments.callback_url is None:
+        return f"{asked}? {costs}"
+    # A model may have been told to pass this URL by a text that it has read.
+    return f"{asked}, and send the answer to {_receiver(arguments.callback_url)}, too? {costs}"
 
 
-async def _get(
-    client: EnrichmentBackend, arguments: GetArguments, _call: CallContext
-) -> EnrichmentOutput:
+def _receiver(url: str) -> str:
+    """The host of the URL. Other than ASCII is not shown: it may look like another host."""
+    found = _HTTP_URL.fullmatch(url)
+    return found[1].lower() if found else "an address that cannot be shown"
+
+
+async def _get(client: ToolClient, arguments: GetArguments, _call: CallContext) -> EnrichmentOutput:
     return to_enrichment(await client.get(arguments.id))
 
 
-async def _wait(
-    client: EnrichmentBackend, arguments: WaitArguments, call: CallContext
-) -> WaitOutput:
+async def _wait(client: ToolClient, arguments: WaitArguments, call: CallContext) -> WaitOutput:
     lists, ids = split_ids(arguments.ids)
     saved = await read_lists(client, lists, only_open=True)
     deadline = call.started_at + arguments.timeout_seconds
@@ -121,7 +131,7 @@ async def _wait(
 
 
 async def _credits(
-    client: EnrichmentBackend, _arguments: CreditsArguments, _call: CallContext
+    client: ToolClient, _arguments: CreditsArguments, _call: CallContext
 ) -> CreditsOutput:
     return to_credits(await client.credits())
 

@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         16, ge=1, le=1000, description="Lookups, and as many callbacks, at once per process."
     )
     source_limits: SourceLimits = Field(
-        (),
+        {},
         description="Lookups at a source: at once / begun in a second. `contacts=50/200,…`.",
     )
     prices: VendorPrices = Field(

@@ -61,7 +61,7 @@ async def chaos(server: Server, *, requests: int, kills: int, chance: random.Ran
         )
         tasks.cancel_scope.cancel()
     figures = Figures(len(died), network.done, {}, 0, 0, cut=cutting.cut)
-    return check_promises(url, requests, receiver.seen, figures)
+    return check_promises(url, requests, receiver.seen, network.url, figures)
 
 
 async def _until_all_is_done(

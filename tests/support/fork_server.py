@@ -7,6 +7,8 @@ process id of the program. The server ends when the socket is closed.
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import gc
 import importlib
 import io
@@ -18,9 +20,12 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp_enrichment
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 LONGEST = 1 << 17
 """Bytes of a message."""
@@ -30,10 +35,28 @@ NOT_IMPORTED = ("__main__", "migrations.env", "migrations.versions")
 
 def import_all() -> None:
     """Import every module of the package, with the libraries that they import."""
+    own = set(sys.modules)
+    libraries: dict[str, ModuleType] = {}
+    atexit.register(forget, libraries)  # what is registered first is called last
     for module in pkgutil.walk_packages(mcp_enrichment.__path__, "mcp_enrichment."):
         if not any(name in module.name for name in NOT_IMPORTED):
             importlib.import_module(module.name)
+    libraries.update(
+        (name, module)
+        for name, module in sys.modules.items()
+        if name not in own and name.partition(".")[0] != mcp_enrichment.__name__
+    )
     gc.freeze()  # no child writes to these objects to collect garbage, so none copies them
+
+
+def forget(libraries: dict[str, ModuleType]) -> None:
+    """Let the interpreter end without clearing these modules, which would copy all their memory.
+
+    It still waits for threads, closes files, and clears all that the program itself made.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(libraries))  # nothing frees them now
+    for name in libraries:
+        sys.modules.pop(name, None)
 
 
 def next_program(calls: socket.socket) -> dict[str, Any] | None:

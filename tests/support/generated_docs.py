@@ -165,8 +165,8 @@ def _vendor_row(kind: type[HTTPVendor]) -> str:
         [f"{price} ({of})" for of, price in prices.items()] if differ else [*prices.values()][:1]
     )
     limits = [
-        *([f"{kind.at_once} at once"] if kind.at_once else []),
-        *([f"{kind.per_second:g} a second"] if kind.per_second else []),
+        *([f"{kind.limit.at_once} at once"] if kind.limit.at_once else []),
+        *([f"{kind.limit.per_second:g} a second"] if kind.limit.per_second else []),
     ]
     cells = [
         f"`{kind.name}`",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import httpx
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import Verification
-from mcp_enrichment.service.accounts import teams
+from mcp_enrichment.service.accounts import api_keys, teams
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
@@ -26,6 +27,8 @@ from mcp_enrichment.service.queue.sqlite_worker import LEASE, SQLiteWorker
 from mcp_enrichment.service.requests.completion_waiter import CompletionWaiter
 from mcp_enrichment.service.sources.base import Hit, Miss
 from tests.support.databases import open_place, rows
+from tests.support.invariants import check, credits_are_conserved
+from tests.support.invariants.evidence import Evidence
 from tests.support.openapi import holds_to_contract
 from tests.support.waiting import HANG
 
@@ -94,6 +97,8 @@ class RunningService:
     service: ServiceContext
     engine: Engine
     team_id: int
+    key: str
+    """The API key of the team, which `http` sends."""
     http: httpx.AsyncClient
     place: Place
 
@@ -162,19 +167,25 @@ async def running_service(
     )
     service = replace(service, **changes)
     team_id = await database.write(lambda c: team_with(c, credits, at=service.clock()))
-    app = create_app(service, team_id)
+    key = await database.write(lambda c: api_keys.create(c, DEFAULT_TEAM, at=service.clock()).key)
+    app = create_app(service)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     hooks = {"response": [holds_to_contract]}
     try:
         async with (
-            httpx.AsyncClient(transport=transport, base_url="http://it", event_hooks=hooks) as http,
+            httpx.AsyncClient(
+                transport=transport,
+                base_url="http://it",
+                event_hooks=hooks,
+                headers={"x-api-key": key},
+            ) as http,
             anyio.create_task_group() as tasks,
         ):
             if jobs:
                 tasks.start_soon(engine.run, service)
                 tasks.start_soon(service.completion_waiter.watch)
             yield RunningService(
-                service=service, engine=engine, team_id=team_id, http=http, place=place
+                service=service, engine=engine, team_id=team_id, key=key, http=http, place=place
             )
             tasks.cancel_scope.cancel()
     finally:
@@ -209,30 +220,4 @@ async def until(holds: Callable[[], bool], *, seconds: float = HANG) -> None:
 def ledger_is_exact(place: Place) -> None:
     """Check that each team's figures are the sums of its entries, and that each request has one
     hold, which is closed once exactly if the request is final."""
-    sums = """
-        SELECT t.available, t.held,
-          coalesce(sum(CASE l.kind WHEN 'grant' THEN amount WHEN 'hold' THEN -amount
-                                   WHEN 'release' THEN amount WHEN 'correct' THEN amount
-                                   ELSE 0 END), 0),
-          coalesce(sum(CASE l.kind WHEN 'hold' THEN amount WHEN 'grant' THEN 0
-                                   WHEN 'correct' THEN 0 ELSE -amount END), 0)
-        FROM teams t LEFT JOIN ledger l ON l.team_id = t.id GROUP BY t.id"""
-    for available, held, available_by_entries, held_by_entries in rows(place, sums):
-        assert (available, held) == (available_by_entries, held_by_entries)
-    totals = """
-        SELECT t.id FROM teams t LEFT JOIN ledger l ON l.team_id = t.id GROUP BY t.id
-        HAVING t.granted != coalesce(sum(CASE l.kind WHEN 'grant' THEN amount END), 0)
-            OR t.corrected != coalesce(sum(CASE l.kind WHEN 'correct' THEN amount END), 0)
-            OR t.settled != coalesce(sum(CASE l.kind WHEN 'settle' THEN amount END), 0)
-            OR t.released != coalesce(sum(CASE l.kind WHEN 'release' THEN amount END), 0)"""
-    assert rows(place, totals) == []
-    ends = {"completed": "hold,settle", "not-found": "hold,release", "failed": "hold,release"}
-    moved: dict[str, list[str]] = {}
-    kinds = "SELECT request_id, kind FROM ledger WHERE request_id IS NOT NULL ORDER BY id"
-    for request_id, kind in rows(place, kinds):
-        moved.setdefault(request_id, []).append(kind)
-    requests = "SELECT id, status, verification FROM requests"
-    for request_id, status, verification in rows(place, requests):
-        of_end = "hold,release" if verification == "inferred" else ends.get(status, "hold")
-        assert ",".join(moved.pop(request_id)) == of_end
-    assert moved == {}
+    check(Evidence(rows=partial(rows, place)), [credits_are_conserved])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import sqlite3
 import sys
 import time
@@ -244,17 +245,19 @@ class _Connection:
         while True:
             db = self._db  # on Windows another thread may close it meanwhile
             if db is None:
+                if not self._path.exists():
+                    _create_for_owner(self._path)
                 self._inode = inode_of(self._path)
                 db = self._db = _connect(self._path, timeout)
+                db.execute("PRAGMA synchronous = FULL")
             db.execute(f"BEGIN {kind}")
             if self.is_current():
                 break
             self.close()  # the file is new, or was removed or replaced
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
         if kind == "IMMEDIATE":
-            # SQLite does not synchronize the removal of a journal, so a power failure might undo
-            # the commit. It does synchronize the mark that a journal which stays is done with. This
-            # also takes less time, as no file is created.
+            # SQLite does not sync the removal of a journal, so a power cut might undo the commit.
+            # It does sync the mark that a journal which stays is done with, and takes less time.
             db.execute("PRAGMA journal_mode = PERSIST")
         if version != self._schema.version and kind == "IMMEDIATE":
             self._upgrade(db, version)
@@ -298,6 +301,20 @@ def inode_of(path: Path) -> int | None:
         return None
 
 
+def _create_for_owner(path: Path) -> None:
+    """Create the file, which nobody else may read. If this fails, SQLite creates it or says why.
+
+    It gets its name once it is closed: closing a file that SQLite has open ends SQLite's locks.
+    """
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with suppress(OSError):
+        draft.touch(mode=0o600, exist_ok=False)
+        try:
+            os.link(draft, path)
+        finally:
+            draft.unlink()
+
+
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:
     # On Windows the thread of the writer closes the reader, whose next statement then fails.
     return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
@@ -337,22 +354,18 @@ def transaction(
     return run
 
 
-def empty_journal(db: sqlite3.Connection) -> None:
-    """Empty the journal when this transaction is committed: it holds what is being deleted."""
-    db.execute("PRAGMA journal_mode = TRUNCATE")
-
-
 class _OtherVersion(Exception):
     """The file's schema is of a version that this program does not know."""
 
 
 def is_usable(path: Path, schema: Schema) -> bool:
-    """Check a file without changing it: whether it is undamaged and of a known version.
+    """Check a file: whether it is undamaged and of a known version. Raises `StorageFailed`.
 
-    Raises `StorageFailed`.
+    Nothing that was committed changes. What a killed process has left half done is undone, as
+    SQLite could not read the file otherwise.
     """
     require_locks(path.parent)
-    with translate_sqlite_errors(), closing(_connect_to_read(path)) as db:
+    with translate_sqlite_errors(), closing(_connect_to_check(path)) as db:
         try:
             check: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             version: int = db.execute("PRAGMA user_version").fetchone()[0]
@@ -363,10 +376,10 @@ def is_usable(path: Path, schema: Schema) -> bool:
     return check == "ok" and version in (0, schema.version, *schema.upgrades)
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
+def _connect_to_check(path: Path) -> sqlite3.Connection:
     if not os.access(path, os.W_OK):
         raise StorageFailed(StorageFault.NOT_WRITABLE)
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    uri = f"{path.absolute().as_uri()}?mode=rw"  # it creates no file
     return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)
 
 

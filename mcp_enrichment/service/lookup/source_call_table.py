@@ -67,14 +67,14 @@ class CallState(StrEnum):
 OPEN = (CallState.REQUESTED, CallState.WORKING, CallState.LOST)
 """States that a late result may still replace: it was paid for, too."""
 
-ANSWERED = (
+NOT_REQUESTED_AGAIN = (
     CallState.HIT,
     CallState.MISS,
     CallState.REJECTED,
     CallState.LOST,
     CallState.MISCONFIGURED,
 )
-"""States that are not requested again."""
+"""The states of a call that is not repeated."""
 
 _STORE = update(calls).where(_THIS, calls.c.state.in_(OPEN))
 
@@ -134,14 +134,15 @@ def claim(connection: Connection, call: SourceCall, *, replacing: SourceCall | N
 
 
 def store_result(connection: Connection, request_id: str, source: str, **outcome: Any) -> bool:
-    """Store a result; False if the row has one already."""
+    """Store a result; False if the row has one already. Of a request that is final nothing is kept
+    that may say who it was about."""
     if not lock_if_running(connection, request_id):
-        outcome |= {"email": None, "evidence": None}
+        outcome |= {"email": None, "evidence": None, "vendor_job_id": None}
     return connection.execute(_STORE, _this(request_id, source) | outcome).rowcount == 1
 
 
 def call_again(connection: Connection, source: str, *, at: float) -> None:
-    """Let the source be called at this time for what it could not do and was to be asked later."""
+    """Let the source be called at this time by the lookups that it could not answer before."""
     later = and_(
         calls.c.source == source,
         calls.c.state == CallState.UNAVAILABLE,

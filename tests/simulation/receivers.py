@@ -1,0 +1,32 @@
+"""The receiver of callbacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.simulation.network import Answer
+from tests.support.invariants.evidence import ReceivedCallback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.network import Message
+    from tests.simulation.world import World
+
+
+class CallbackReceiver:
+    """Answers each callback with the next status of the plan, and then with 200."""
+
+    def __init__(self, world: World, answers: list[int]) -> None:
+        self._world, self._answers = world, answers
+
+    def receive(self, message: Message, reply: Callable[[Answer], None]) -> None:
+        url = f"https://{message.host}{message.path}"
+        received = ReceivedCallback(url=url, headers=message.headers, body=message.body)
+        self._world.truth.callbacks.append(received)
+        status = self._answers.pop() if self._answers else 200
+        if status:
+            reply(Answer(status, {}, b""))
+
+    def stop_faults(self) -> None:
+        self._answers.clear()

@@ -1,0 +1,45 @@
+"""The files that worlds begin with: a database with a team and its key, made once."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
+from mcp_enrichment.service.accounts import api_keys, teams
+from mcp_enrichment.service.db.sqlite import open_sqlite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+NAMES = (DEFAULT_TEAM, "North")
+TEAM_IDS = (1, 2)
+MADE_AT = 1_799_990_000.0
+"""A time of the calendar shortly before the worlds begin."""
+
+
+class Template:
+    """The folder `data` of a machine, with a number of credits."""
+
+    def __init__(self, folder: Path, credits: int) -> None:  # noqa: A002
+        self._folder = folder / f"template-{credits}"
+        self._credits = credits
+        self.keys: list[str] = []
+        (self._folder / "data").mkdir(parents=True)
+        database = open_sqlite(self._folder / "data" / "enrichment.db")
+        database.write_now(self._fill)
+        database.close()
+
+    def _fill(self, connection: Connection) -> None:
+        for name, team_id in zip(NAMES, TEAM_IDS, strict=True):
+            assert teams.add(connection, name, self._credits, at=MADE_AT) == team_id
+            self.keys.append(api_keys.create(connection, name, at=MADE_AT).key)
+
+    def copy_to(self, folder: Path) -> None:
+        """Replace the files of the world before."""
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._folder / "data", folder / "data")
+        for number in range(len(NAMES)):
+            (folder / f"state-{number}").mkdir(mode=0o700)

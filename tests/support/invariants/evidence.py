@@ -1,0 +1,124 @@
+"""The evidence of a run: the tables of the service, and the records of the world around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeAlias
+
+Rows: TypeAlias = Callable[..., Sequence[tuple[Any, ...]]]
+"""Runs a query, in which each question mark stands for one of the values after it."""
+
+
+class Question(NamedTuple):
+    """What a team asks for."""
+
+    team_id: int
+    profile: str
+    """The canonical profile URL."""
+    email_type: str
+
+
+class Said(StrEnum):
+    """The answer of a vendor."""
+
+    HIT = "hit"
+    MISS = "miss"
+    """The vendor has no address; or its address is of the other type, which counts as a miss."""
+    NOTHING = "nothing"
+    """An outage, an error, an answer that cannot be read, or none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VendorAnswer:
+    """A call that reached a vendor, in the vendor's own records. A poll of its job counts, too."""
+
+    vendor: str
+    profile: str
+    email_type: str
+    said: Said
+    is_charged: bool = False
+    at: float = 0.0
+    """When the call arrived, in seconds since the epoch of the service's clock."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReceivedCallback:
+    """A callback that reached its receiver."""
+
+    url: str
+    headers: Mapping[str, str]
+    """The names are in lower case."""
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """An answer that a caller was given: a result, or an error."""
+
+    caller: str
+    """A name for messages."""
+    question: Question
+    request_id: str | None = None
+    status: str | None = None
+    email: str | None = None
+    reason: str | None = None
+    error: str | None = None
+    """The code of the error, as in `outcome_unknown`."""
+    is_unknown: bool = False
+    """The truth: the answer to a POST about this question was lost, or its sender has died."""
+    asked_at: float = 0.0
+    """When the call that was answered began, in seconds since the epoch."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """The limits of a user who alone spends the credits of a team. None: no limit."""
+
+    team_id: int
+    daily: int | None = None
+    reserve: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cap:
+    """The cap of a list. Nobody else of the team asks about its profiles."""
+
+    team_id: int
+    profiles: Collection[str]
+    max_credits: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is known of a run. An invariant about something that is left empty holds."""
+
+    rows: Rows
+    """Queries the database of the service."""
+    granted: Mapping[int, int] = field(default_factory=dict)
+    """The credits that each team was given, by its id: grants and corrections."""
+    perhaps_granted: Mapping[int, int] = field(default_factory=dict)
+    """Credits on top, of grants whose outcome the operator did not learn."""
+    vendor_answers: Sequence[VendorAnswer] = ()
+    addresses: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The addresses of each person, in any spelling that a source may use, by canonical profile."""
+    payments_meant: Mapping[Question, int] = field(default_factory=dict)
+    """How often a question may be paid for: once, unless its callers have asked for more by a
+    refresh, by clearing their memory, or by several keys."""
+    told: Sequence[Told] = ()
+    callbacks: Sequence[ReceivedCallback] = ()
+    suppressed: Mapping[str, float] = field(default_factory=dict)
+    """Profiles and addresses, and since when they are suppressed. A lifted one is left out."""
+    erased: Collection[str] = ()
+    """Texts about erased people that may be nowhere: profiles, addresses, names, references."""
+    files: Callable[[], Iterable[tuple[str, bytes]]] = tuple
+    """The names and contents of all files in which erased texts may not be."""
+    budgets: Sequence[Budget] = ()
+    caps: Sequence[Cap] = ()
+    is_calm: bool = False
+    """Whether no process has died, stopped or been slow so far, and no clock has jumped."""
+    leases: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The worker of each job, as `a_job_has_one_worker` saw it last. One for the whole run."""
+    unanswered: Collection[str] = ()
+    """The names of callers that still wait for an answer, when everything should have ended."""
