@@ -75,7 +75,7 @@ async def local_console(
         secret = secrets.token_bytes(32)
         console = _console(settings, service, examine, secret, is_local=True)
         console.admits = is_of_this_user
-        app = ServiceApp(routes(console), service, None, None)
+        app = ServiceApp(routes(console), service, None)
         async with console.uploads:
             yield app, service.shutdown, console.link_token
 

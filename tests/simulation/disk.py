@@ -40,18 +40,10 @@ class Disk:
     use at the same time.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        seed: int,
-        running: Callable[[], Process | None] = _running.get,
-    ) -> None:
-        """`running`: returns the process that runs now; None outside of all."""
+    def __init__(self, folder: Path, *, seed: int) -> None:
         self.folder = f"{folder.resolve()}/"
         self.names = Names()
-        self._plain_files = PlainFiles(self.folder)
-        self._running = running
+        self._plain_files = PlainFiles(self.folder, self.names)
         self.sleep: Callable[[float], None] = lambda _seconds: None
         """Called when SQLite waits for the lock of another connection: no time passes by itself."""
         self._random = random.Random(f"power {seed}")  # noqa: S311 (the same each time)
@@ -78,12 +70,12 @@ class Disk:
 
     def owner(self) -> Process:
         """The process that runs now: outside of all, one that only a power cut ends."""
-        return self._running() or self._machine
+        return _running.get() or self._machine
 
     def power_cut(self) -> None:
         """Kill all processes, and lose some of what was not synced."""
         self._kill_all()
-        self._plain_files.cut(self._random, self.names.has)
+        self._plain_files.cut(self._random)
         self.names.cut(self._random)
         self._faults.clear()
         self._machine = Process(self, "")

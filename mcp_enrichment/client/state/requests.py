@@ -28,6 +28,7 @@ from mcp_enrichment.client.state.sqlite_file import (
     Schema,
     SQLiteFile,
     SQLiteStore,
+    empty_journal,
     read_transaction,
     transaction,
 )
@@ -348,11 +349,13 @@ class RequestStore(SQLiteStore):
     @transaction
     def clear(self, db: sqlite3.Connection) -> int:
         """Delete the requests of all accounts; return how many there were."""
+        empty_journal(db)
         db.execute("DELETE FROM pending_posts")
         return db.execute("DELETE FROM requests").rowcount
 
 
 def _delete(db: sqlite3.Connection, dedup_keys: Iterable[str]) -> int:
+    empty_journal(db)
     one = "DELETE FROM requests WHERE dedup_key = ?"
     count = sum(db.execute(one, (key,)).rowcount for key in dedup_keys)
     delete_orphan_posts(db)

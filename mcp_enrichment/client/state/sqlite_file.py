@@ -257,6 +257,11 @@ class _Connection:
                 break
             self.close()  # the file is new, or was removed or replaced
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
+        if kind == "IMMEDIATE":
+            # SQLite does not synchronize the removal of a journal, so a power failure might undo
+            # the commit. It does synchronize the mark that a journal which stays is done with. This
+            # also takes less time, as no file is created.
+            db.execute("PRAGMA journal_mode = PERSIST")
         if version != self._schema.version and kind == "IMMEDIATE":
             self._upgrade(db, version)
         elif version not in (0, self._schema.version):
@@ -352,17 +357,23 @@ def transaction(
     return run
 
 
+def empty_journal(db: sqlite3.Connection) -> None:
+    """Empty the journal when this transaction is committed: it holds what is being deleted."""
+    db.execute("PRAGMA journal_mode = TRUNCATE")
+
+
 class _OtherVersion(Exception):
     """The file's schema is of a version that this program does not know."""
 
 
 def is_usable(path: Path, schema: Schema) -> bool:
-    """Check a file without changing it: whether it is undamaged and of a known version.
+    """Check a file: whether it is undamaged and of a known version. Raises `StorageFailed`.
 
-    Raises `StorageFailed`.
+    Nothing that was committed changes. What a killed process has left half done is undone, as
+    SQLite could not read the file otherwise.
     """
     require_locks(path.parent)
-    with translate_sqlite_errors(), closing(_connect_to_read(path)) as db:
+    with translate_sqlite_errors(), closing(_connect_to_check(path)) as db:
         try:
             check: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             version: int = db.execute("PRAGMA user_version").fetchone()[0]
@@ -373,10 +384,10 @@ def is_usable(path: Path, schema: Schema) -> bool:
     return check == "ok" and version in (0, schema.version, *schema.upgrades)
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
+def _connect_to_check(path: Path) -> sqlite3.Connection:
     if not os.access(path, os.W_OK):
         raise StorageFailed(StorageFault.NOT_WRITABLE)
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    uri = f"{path.absolute().as_uri()}?mode=rw"  # it creates no file
     return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)
 
 

@@ -5,6 +5,7 @@ Their bytes can stay in free space of pages, in free pages and in the write-ahea
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
@@ -47,11 +48,22 @@ def _scrub_sqlite(connection: Connection) -> bool:
     try:
         driver.execute("VACUUM")
         busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        _sync_log(driver)
     except sqlite3.OperationalError as error:
         if is_busy(error) or is_full(error):
             return False
         raise
     return not busy
+
+
+def _sync_log(driver: Any) -> None:
+    # SQLite does not sync the log that it has emptied: a power cut would bring back its content.
+    file: str = driver.execute("PRAGMA database_list").fetchone()[2]
+    descriptor = os.open(f"{file}-wal", os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _scrub_postgres(engine: Engine) -> bool:
