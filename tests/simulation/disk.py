@@ -89,14 +89,18 @@ class Disk:
         self._full = None
 
     def fail(self, call: Call, *, process: Process | None = None, after: int = 0) -> None:
-        """Let one call of this process, or of any, fail once. `after`: how many succeed first."""
+        """Let one call of this process, or of any, fail once. `after`: how many succeed first.
+
+        A process is meant: what is opened outside of all does not fail.
+        """
         self._faults.append(_Fault(call, process, after))
         self._watch_reads()
 
     def error(self, process: Process, call: Call, *, grows: bool) -> int:
         """SQLite's result code for a call that is about to be made."""
         for fault in self._faults:
-            if fault.call == call and fault.process in (None, process):
+            is_hit = fault.process in (None, process) and process is not self._machine
+            if fault.call == call and is_hit:
                 fault.after -= 1
                 if fault.after < 0:
                     self._faults.remove(fault)

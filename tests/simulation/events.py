@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tests.simulation.disk import Call
     from tests.simulation.plan import Happening
     from tests.simulation.roles import Role
+    from tests.simulation.scheduler import Process
     from tests.simulation.world import World
 
 JUMPS = (-7200.0, -60.0, -1.0, 1.0, 60.0, 7200.0)
@@ -28,7 +29,7 @@ class Events:
         self._world = world
         self._coming = sorted(world.plan.happenings, key=lambda one: one.point, reverse=True)
         self._due: list[Happening] = []
-        self._is_healed = False
+        self._dying: list[Process] = []
 
     def reach(self, point: int) -> None:
         """The trace has so many events."""
@@ -37,6 +38,8 @@ class Events:
 
     def after_step(self) -> None:
         """Let happen what is due."""
+        while self._dying:
+            self._dying.pop().kill()
         while self._due:
             self._do(self._due.pop())
 
@@ -69,7 +72,7 @@ class Events:
             Event.PARTITION: lambda: self._cut_off(draw),
             Event.SLOW_THREADS: lambda: self._slow_down(role),
             Event.DISK_FULL: lambda: self._fill_disk(draw),
-            Event.DISK_ERROR: lambda: self._fail(draw),
+            Event.DISK_ERROR: lambda: self._fail(role, draw),
         }.get(happening.event)
         if fault:
             world.truth.is_calm &= happening.event is Event.PARTITION
@@ -99,7 +102,9 @@ class Events:
             world.truth.may_have_lost_a_post = True
             world.trace(f"{role.name} will die in {writes} writes")
             of_disk = world.files.of(role.process)
-            of_disk.died = role.process.kill
+            process = role.process
+            # SQLite is in the midst of a call: what is open is closed after the step.
+            of_disk.died = lambda: self._dying.append(process)
             of_disk.kill_after(writes)
 
     def _cut_power(self) -> None:
@@ -120,12 +125,14 @@ class Events:
         world.files.fill(all_writes=int(draw * 100) % 2 == 0)
         world.scheduler.later(seconds, world.files.free)
 
-    def _fail(self, draw: float) -> None:
+    def _fail(self, role: Role, draw: float) -> None:
         world = self._world
-        call: Call = CALLS[int(draw * 100) % len(CALLS)]
-        world.truth.may_have_lost_a_post = True
-        world.trace("the disk will fail", call)
-        world.files.fail(call, after=int(draw * 1000) % WRITES)
+        if role.process:
+            call: Call = CALLS[int(draw * 100) % len(CALLS)]
+            world.truth.may_have_lost_a_post = True
+            world.trace(f"the disk will fail {role.name}", call)
+            of_disk = world.files.of(role.process)
+            world.files.fail(call, process=of_disk, after=int(draw * 1000) % WRITES)
 
     def _jump(self, draw: float) -> None:
         world = self._world

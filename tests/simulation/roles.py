@@ -9,9 +9,11 @@ import anyio
 
 from mcp_enrichment.app.client import open_client
 from mcp_enrichment.app.service import database, running_service
+from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.rate_limit import RateLimit
 from tests.simulation.asgi import CUT, REFUSED, call
+from tests.simulation.assistant import assistant
 from tests.simulation.people import Asking, ListAsking, askings_of
 from tests.simulation.plan import Asks
 from tests.simulation.scripts import ScriptAsking
@@ -50,14 +52,17 @@ class Role:
         self.process = self.world.scheduler.process(self.name)
         process = self.process
         process.at_death.append(lambda: self._died(process))
-        self._main = process.start(self._run())
+        process.start(self._run()).add_done_callback(lambda _task: self._ended(process))
 
     async def _run(self) -> None:
         self._stop = anyio.Event()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.main)
-            await self._stop.wait()
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.main)
+                await self._stop.wait()
+                tasks.cancel_scope.cancel()
+        except* StorageFailed as failed:
+            self.world.trace(f"{self.name} ends with an error", failed.exceptions[0])
 
     async def main(self) -> None:
         """The program, until it is cancelled."""
@@ -79,8 +84,6 @@ class Role:
         if self.process and self._stop and not self._stop.is_set():
             self.world.trace(f"{self.name} is stopped")
             self._stop.set()
-            process = self.process
-            self._main.add_done_callback(lambda _task: self._ended(process))
 
     def _ended(self, process: Process) -> None:
         if process is self.process:
@@ -137,10 +140,9 @@ class Face(Role):
                 at.start(script.run())
 
     async def main(self) -> None:
-        async with (
-            open_client(self.world.settings(self.number)) as client,
-            anyio.create_task_group() as tasks,
-        ):
+        settings, era = self.world.settings(self.number), self.world.plan.era
+        opening = assistant(self.world, settings, era) if era else open_client(settings)
+        async with opening as client, anyio.create_task_group() as tasks:
             for asking in self._askings:
                 tasks.start_soon(asking.run, client)
             await anyio.sleep_forever()

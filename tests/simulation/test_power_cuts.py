@@ -13,7 +13,7 @@ from mcp_enrichment.client.state.requests import SCHEMA
 from mcp_enrichment.client.state.sqlite_file import is_usable
 from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.db.sqlite import open_sqlite
-from tests.simulation.disk import Disk
+from tests.simulation.disk import Call, Disk
 from tests.simulation.product_files import (
     ProductFile,
     ServiceFile,
@@ -28,6 +28,7 @@ CUTS = 500
 CUTS_UNTIL_CAUGHT = 50
 """Power cuts within which a file that is synced too seldom is damaged, or loses a transaction."""
 
+CALLS: tuple[Call, ...] = ("read", "write", "sync", "truncate", "delete")
 FILES = pytest.mark.parametrize("kind", [ServiceFile, StateFile])
 
 
@@ -71,8 +72,9 @@ def test_a_committed_transaction_survives_each_power_cut_and_no_other_does(
     cut_power(disk, tmp_path, kind, CUTS)
 
 
-@FILES
-@pytest.mark.parametrize("level", ["OFF", "NORMAL"])
+@pytest.mark.parametrize(
+    ("kind", "level"), [(ServiceFile, "OFF"), (ServiceFile, "NORMAL"), (StateFile, "OFF")]
+)
 def test_the_disk_catches_a_file_that_is_synced_too_seldom(
     disk: Disk, tmp_path: Path, kind: type[ProductFile], level: str
 ) -> None:
@@ -159,3 +161,18 @@ def test_a_power_cut_does_not_bring_back_what_was_scrubbed(tmp_path: Path) -> No
                 assert database.scrub_now()
             disk.power_cut()
         assert not [path for path in folder.iterdir() if b"Ada at" in path.read_bytes()]
+
+
+@FILES
+def test_a_disk_that_fails_while_a_file_is_opened_is_reported_as_such(
+    disk: Disk, tmp_path: Path, kind: type[ProductFile]
+) -> None:
+    kind(tmp_path).add("first")
+    for call in CALLS:
+        for after in range(60 if call == "read" else 12):
+            process = disk.process(f"{call} {after}")
+            with process.running(), suppress(StorageFailed):
+                disk.fail(call, process=process, after=after)
+                kind(tmp_path).add(process.name)
+            process.kill()
+    assert names_and_damage(kind, tmp_path)[1] == []

@@ -250,18 +250,15 @@ class _Connection:
                         create_for_owner(self._path)
                 self._inode = inode_of(self._path)
                 db = self._db = _connect(self._path, timeout)
-                # FULL does not sync the folder after the journal's end: a power cut could bring
-                # the journal back, which undoes the transaction.
-                db.execute("PRAGMA synchronous = EXTRA")
+                db.execute("PRAGMA synchronous = FULL")
             db.execute(f"BEGIN {kind}")
             if self.is_current():
                 break
             self.close()  # the file is new, or was removed or replaced
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
         if kind == "IMMEDIATE":
-            # SQLite does not synchronize the removal of a journal, so a power failure might undo
-            # the commit. It does synchronize the mark that a journal which stays is done with. This
-            # also takes less time, as no file is created.
+            # SQLite does not sync the removal of a journal, so a power cut might undo the commit.
+            # It does sync the mark that a journal which stays is done with, and takes less time.
             db.execute("PRAGMA journal_mode = PERSIST")
         if version != self._schema.version and kind == "IMMEDIATE":
             self._upgrade(db, version)
@@ -342,11 +339,6 @@ def transaction(
         return await self._file.run(lambda db: method(self, db, *args, **kwargs))
 
     return run
-
-
-def empty_journal(db: sqlite3.Connection) -> None:
-    """Empty the journal when this transaction is committed: it holds what is being deleted."""
-    db.execute("PRAGMA journal_mode = TRUNCATE")
 
 
 class _OtherVersion(Exception):
