@@ -1,8 +1,8 @@
 """The process behind `tests.support.forks`: it has imported the package, and forks into programs.
 
-Run it with `python -m tests.support.fork_server FD`. Each message on the socket FD names a module,
-its arguments, environment and folder, and carries its stdin, stdout and stderr. The reply is the
-process id of the program. The server ends when the socket is closed.
+Run it with `python -m tests.support.fork_server FD`. Each message on the socket FD names a module
+or a script, its arguments, environment and folder, and carries its stdin, stdout and stderr. The
+reply is the process id of the program. The server ends when the socket is closed.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def become(program: dict[str, Any]) -> None:
     os.environ.update(program["environment"])
     time.tzset()
     os.chdir(program["folder"])
-    sys.path[0] = os.getcwd()
+    sys.path[0] = os.path.dirname(program["script"]) if program["script"] else os.getcwd()
     sys.argv[1:] = program["arguments"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -117,7 +117,11 @@ def main() -> None:
         program = next_program(calls)
     if program:
         become(program)
-        runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
+        if program["script"]:
+            sys.argv[0] = program["script"]
+            runpy.run_path(program["script"], run_name="__main__")
+        else:
+            runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
