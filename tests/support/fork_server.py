@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import mcp_enrichment
@@ -31,6 +32,11 @@ LONGEST = 1 << 17
 """Bytes of a message."""
 NOT_IMPORTED = ("__main__", "migrations.env", "migrations.versions")
 """Modules that act when they are imported."""
+IMPORTED_LATER = (
+    *("alembic.command", "alembic.runtime.environment"),
+    *("anyio._backends._asyncio", "jsonschema", "keyring.core", "keyring.backends.null"),
+)
+"""Libraries that most programs import once they need them. keyring may not be installed."""
 
 
 def import_all() -> None:
@@ -41,6 +47,9 @@ def import_all() -> None:
     for module in pkgutil.walk_packages(mcp_enrichment.__path__, "mcp_enrichment."):
         if not any(name in module.name for name in NOT_IMPORTED):
             importlib.import_module(module.name)
+    for name in IMPORTED_LATER:
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(name)
     libraries.update(
         (name, module)
         for name, module in sys.modules.items()
