@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tests.simulation import sqlite_vfs
 from tests.simulation.disk_files import Names
+from tests.simulation.plain_files import PlainFiles
 from tests.simulation.shared_memory import OK
 
 if TYPE_CHECKING:
@@ -33,11 +34,16 @@ _running: ContextVar[Process | None] = ContextVar("simulated process", default=N
 
 
 class Disk:
-    """The disk below one folder. The same seed and the same calls give the same bytes."""
+    """The disk below one folder, whose files are durable at first.
+
+    The same seed and the same calls give the same bytes. The disks of several machines may be in
+    use at the same time.
+    """
 
     def __init__(self, folder: Path, *, seed: int) -> None:
         self.folder = f"{folder.resolve()}/"
         self.names = Names()
+        self._plain_files = PlainFiles(self.folder, self.names)
         self.sleep: Callable[[float], None] = lambda _seconds: None
         """Called when SQLite waits for the lock of another connection: no time passes by itself."""
         self._random = random.Random(f"power {seed}")  # noqa: S311 (the same each time)
@@ -52,7 +58,8 @@ class Disk:
     def close(self) -> None:
         """Kill all processes, and leave the folder as it is."""
         self._kill_all()
-        sqlite_vfs.uninstall()
+        sqlite_vfs.uninstall(self)
+        self._plain_files.close()
 
     def process(self, name: str) -> Process:
         """The live process of this name; a new one if there is none."""
@@ -68,6 +75,7 @@ class Disk:
     def power_cut(self) -> None:
         """Kill all processes, and lose some of what was not synced."""
         self._kill_all()
+        self._plain_files.cut(self._random)
         self.names.cut(self._random)
         self._faults.clear()
         self._machine = Process(self, "")
@@ -81,14 +89,18 @@ class Disk:
         self._full = None
 
     def fail(self, call: Call, *, process: Process | None = None, after: int = 0) -> None:
-        """Let one call of this process, or of any, fail once. `after`: how many succeed first."""
+        """Let one call of this process, or of any, fail once. `after`: how many succeed first.
+
+        A process is meant: what is opened outside of all does not fail.
+        """
         self._faults.append(_Fault(call, process, after))
         self._watch_reads()
 
     def error(self, process: Process, call: Call, *, grows: bool) -> int:
         """SQLite's result code for a call that is about to be made."""
         for fault in self._faults:
-            if fault.call == call and fault.process in (None, process):
+            is_hit = fault.process in (None, process) and process is not self._machine
+            if fault.call == call and is_hit:
                 fault.after -= 1
                 if fault.after < 0:
                     self._faults.remove(fault)

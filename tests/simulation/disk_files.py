@@ -131,9 +131,19 @@ class Names:
         file = self._now[path] = self._durable[path] = File(found)
         return file
 
+    def has(self, path: str, found: os.stat_result) -> bool:
+        """Whether SQLite has opened this file, by this name or by an earlier one."""
+        known = (*self._now.values(), *self._durable.values())
+        return path in self._now or any(file.inode == found.st_ino for file in known)
+
     def deleted(self, path: str) -> None:
         """The path refers to no file, which is not durable yet."""
         self._change(path, None)
+
+    def file_synced(self, path: str) -> None:
+        """The file at the path was synced, if SQLite has opened it."""
+        if path in self._now:
+            self._now[path].synced()
 
     def synced(self, folder: str) -> None:
         """All changes of names in the folder are durable."""

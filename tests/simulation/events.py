@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tests.simulation.disk import Call
     from tests.simulation.plan import Happening
     from tests.simulation.roles import Role
+    from tests.simulation.scheduler import Process
     from tests.simulation.world import World
 
 JUMPS = (-7200.0, -60.0, -1.0, 1.0, 60.0, 7200.0)
@@ -28,7 +29,7 @@ class Events:
         self._world = world
         self._coming = sorted(world.plan.happenings, key=lambda one: one.point, reverse=True)
         self._due: list[Happening] = []
-        self._is_healed = False
+        self._dying: list[Process] = []
 
     def reach(self, point: int) -> None:
         """The trace has so many events."""
@@ -37,6 +38,8 @@ class Events:
 
     def after_step(self) -> None:
         """Let happen what is due."""
+        while self._dying:
+            self._dying.pop().kill()
         while self._due:
             self._do(self._due.pop())
 
@@ -100,7 +103,9 @@ class Events:
             world.truth.may_have_lost_a_post = True
             world.trace(f"{role.name} will die in {writes} writes")
             of_disk = world.files.of(role.process)
-            of_disk.died = role.process.kill
+            process = role.process
+            # SQLite is in the midst of a call: what is open is closed after the step.
+            of_disk.died = lambda: self._dying.append(process)
             of_disk.kill_after(writes)
 
     def _cut_power(self) -> None:

@@ -46,7 +46,7 @@ class Files(Disk):
         connection: Connection = connect(*args, factory=Connection, **options)  # type: ignore[assignment]
         if process:
             connection.world = self._world
-            process.at_death.append(connection.close)
+            process.at_death.insert(0, connection.close)  # after it is dead to the disk
         return connection
 
     def _pass(self, seconds: float) -> None:

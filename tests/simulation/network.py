@@ -133,8 +133,8 @@ class Network:
         fault = self.faults.get(number)
         if self.cut_off.get(message.host, 0.0) > self.world.scheduler.now:
             fault = NetworkFault.REFUSED if number % 2 else NetworkFault.LOST
-        if fault is NetworkFault.TWICE and message.host in self.world.vendors:
-            fault = None  # a vendor that charges for what we did not send is outside of our power
+        if fault is NetworkFault.TWICE and message.host != "team.example":
+            fault = None  # what a vendor or a receiver gets twice is outside of our power
         if message.method == "POST" and fault not in (*SAFE, None):
             self.world.truth.may_have_lost_a_post = True
         return fault

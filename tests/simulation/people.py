@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -18,7 +18,6 @@ from tests.support.invariants.evidence import Question as Asked
 from tests.support.invariants.evidence import Told
 
 if TYPE_CHECKING:
-    from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.results import EnrichmentResult
     from tests.simulation.plan import Question
     from tests.simulation.world import World
@@ -70,7 +69,7 @@ class Asking:
         where = f"https://hooks.example/{self.person}/{self.question.number}"
         return where if self.question.has_callback else None
 
-    async def run(self, client: EnrichmentClient) -> None:
+    async def run(self, client: Any) -> None:
         """Ask until the answer is final. A person whose face died asks again at the next one."""
         if not self.is_begun:
             await anyio.sleep(self.question.at)
@@ -83,7 +82,7 @@ class Asking:
             if not self.is_satisfied:
                 await anyio.sleep(AGAIN_SECONDS)
 
-    async def _ask(self, client: EnrichmentClient) -> None:
+    async def _ask(self, client: Any) -> None:
         patience = None if self.is_tried else self.question.patience
         began = self.world.wall_time()
         self.world.trace(f"{self.name} asks for {self.person} ({self.question.type})")
@@ -100,7 +99,7 @@ class Asking:
                 self.was_told(result, began)
         self.is_tried, self.is_asking = True, False
 
-    async def request(self, client: EnrichmentClient) -> EnrichmentResult:
+    async def request(self, client: Any) -> EnrichmentResult:
         """Ask once."""
         refresh = self.question.refresh and not self.is_tried
         self.world.truth.payments[self.asked] += refresh
@@ -157,7 +156,7 @@ class ListAsking:
     def is_satisfied(self) -> bool:
         return all(row.is_satisfied for row in self.rows)
 
-    async def run(self, client: EnrichmentClient) -> None:
+    async def run(self, client: Any) -> None:
         """Run the list again until each row has an answer."""
         while not self.is_satisfied:
             try:
@@ -169,7 +168,7 @@ class ListAsking:
             if not self.is_satisfied:
                 await anyio.sleep(AGAIN_SECONDS)
 
-    async def _run_once(self, client: EnrichmentClient) -> None:
+    async def _run_once(self, client: Any) -> None:
         began = self.world.wall_time()
         self.world.trace("somebody runs a list")
         async for row in client.enrich_many(

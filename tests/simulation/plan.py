@@ -18,6 +18,9 @@ EPOCH = 1_800_000_000.0
 PEOPLE = ("ada-okafor", "jonas-weiss", "mei-tanaka")
 LISTED = ("noor-haddad", "emil-sorensen")
 """People that are in lists only."""
+ERAS = ("auto", "legacy")
+SHARE_OF_MCP = 0.15
+"""Of the worlds: an MCP connection takes as long as the rest of a world."""
 TYPES = ("work", "work", "work", "personal")
 CREDITS = (1, 2, 10)
 POINTS = (20, 50, 120)
@@ -133,6 +136,9 @@ class Plan:
     """The statuses of the receivers' first answers; 0: none comes. Then they answer 200."""
     order: int
     """The seed of the order."""
+    era: str | None
+    """The faces are MCP servers, whose clients speak this era of the protocol. None: a program uses
+    our client."""
 
 
 def plan(token: str) -> Plan:
@@ -144,6 +150,7 @@ def plan(token: str) -> Plan:
     is_team = Kind(kind) is Kind.TEAM
     faces = tuple(draw.choice((0, 0, 1)) * is_team for _ in range(draw.randint(1, 3)))
     vendors = tuple(draw.sample(sorted(HOSTS), draw.randint(1, len(HOSTS))))
+    questions = _questions(draw, len(faces), is_team=is_team)
     exchanges = {draw.randrange(16): draw.choice(list(NetworkFault)) for _ in range(_few(draw))}
     return Plan(
         token=token,
@@ -153,7 +160,7 @@ def plan(token: str) -> Plan:
         credits=draw.choice((*CREDITS, 10)),
         daily_budget=draw.choice((None, None, None, 1, 2)),
         reserve=draw.choice((None, None, None, None, 1)),
-        questions=_questions(draw, len(faces), is_team=is_team),
+        questions=questions,
         vendors=vendors,
         ends=_ends(draw),
         troubles={name: tuple(draw.choices(list(TROUBLES), k=_few(draw))) for name in vendors},
@@ -162,6 +169,7 @@ def plan(token: str) -> Plan:
         happenings=_happenings(draw, exchanges),
         callback_answers=tuple(draw.choice((200, 503, 503, 0, 410)) for _ in range(2 * _few(draw))),
         order=draw.getrandbits(32),
+        era=_era(draw, questions),
     )
 
 
@@ -169,6 +177,12 @@ def token_of(seed: int) -> str:
     """The token of a fresh seed. The worlds of each kind are equally many."""
     kinds = tuple(Kind)
     return f"{VERSION}-{kinds[seed % len(kinds)]}-{seed}"
+
+
+def _era(draw: Random, questions: tuple[Question, ...]) -> str | None:
+    if draw.random() > SHARE_OF_MCP or any(one.how is Asks.LIST for one in questions):
+        return None
+    return draw.choice(ERAS)
 
 
 def _few(draw: Random) -> int:

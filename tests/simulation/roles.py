@@ -13,6 +13,7 @@ from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.rate_limit import RateLimit
 from tests.simulation.asgi import CUT, REFUSED, call
+from tests.simulation.assistant import assistant
 from tests.simulation.people import Asking, ListAsking, askings_of
 from tests.simulation.plan import Asks
 from tests.simulation.scripts import ScriptAsking
@@ -139,10 +140,9 @@ class Face(Role):
                 at.start(script.run())
 
     async def main(self) -> None:
-        async with (
-            open_client(self.world.settings(self.number)) as client,
-            anyio.create_task_group() as tasks,
-        ):
+        settings, era = self.world.settings(self.number), self.world.plan.era
+        opening = assistant(self.world, settings, era) if era else open_client(settings)
+        async with opening as client, anyio.create_task_group() as tasks:
             for asking in self._askings:
                 tasks.start_soon(asking.run, client)
             await anyio.sleep_forever()

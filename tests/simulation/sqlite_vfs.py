@@ -64,7 +64,7 @@ _native_delete = PYFUNCTYPE(c_int, c_void_p, c_void_p, c_int)(native.delete)
 _native_randomness = PYFUNCTYPE(c_int, c_void_p, c_int, c_void_p)(native.randomness)
 _native_sleep = CFUNCTYPE(c_int, c_void_p, c_int)(native.sleep)  # others run meanwhile
 
-_disk: Disk | None = None
+_disks: list[Disk] = []
 _handles: dict[int, Handle] = {}
 """The open files by their addresses."""
 _owners: dict[int, Process] = {}
@@ -72,27 +72,33 @@ _owners: dict[int, Process] = {}
 
 
 def install(disk: Disk) -> None:
-    """Put the disk under its folder. One disk is there at a time."""
-    global _disk  # noqa: PLW0603
-    assert _disk is None, "another simulated disk is in use"
-    _disk = disk
+    """Put the disk under its folder."""
+    _disks.append(disk)
     library.sqlite3_vfs_register(addressof(_simulated), 1)
     library.sqlite3_randomness(0, None)  # it is seeded anew, from this disk
 
 
-def uninstall() -> None:
+def uninstall(disk: Disk) -> None:
     """Let new connections use SQLite's own file system again."""
-    global _disk  # noqa: PLW0603
-    _disk = None
-    library.sqlite3_vfs_register(addressof(native), 1)
+    _disks.remove(disk)
+    if not _disks:
+        library.sqlite3_vfs_register(addressof(native), 1)
     library.sqlite3_randomness(0, None)
+
+
+def _disk_of(path: str) -> Disk | None:
+    for disk in _disks:
+        if path.startswith(disk.folder):
+            return disk
+    return None
 
 
 class Handle:
     """An open file of one process."""
 
-    def __init__(self, address: int, file: File, owner: Process) -> None:
+    def __init__(self, address: int, file: File, owner: Process, names: Names) -> None:
         self.file = file
+        self.names = names
         self.owner = owner
         self.syncs_folder: str | None = None
         """The folder whose names become durable at the next sync, as SQLite syncs it, too."""
@@ -215,8 +221,8 @@ def _sync(address: int, _flags: int) -> int:
     if error := handle.owner.before("sync"):
         return error
     handle.file.synced()
-    if handle.syncs_folder and _disk:
-        _disk.names.synced(handle.syncs_folder)
+    if handle.syncs_folder:
+        handle.names.synced(handle.syncs_folder)
         handle.syncs_folder = None
     return OK
 
@@ -299,8 +305,8 @@ def _abandon() -> None:
 
 def _open(vfs: int, name: int | None, address: int, flags: int, out_flags: int) -> int:
     path = os.fsdecode(ctypes.string_at(name)) if name else ""
-    disk = _disk
-    if disk is None or not name or not path.startswith(disk.folder):
+    disk = _disk_of(path)
+    if disk is None or not name:
         return int(_native_open(vfs, name, address, flags, out_flags))
     owner = _owners.get(name) or disk.owner()
     if not owner.is_alive:
@@ -310,7 +316,7 @@ def _open(vfs: int, name: int | None, address: int, flags: int, out_flags: int) 
     error = _native_open(vfs, name, address, flags, out_flags)
     if error:
         return int(error)
-    handle = Handle(address, disk.names.find(path, found), owner)
+    handle = Handle(address, disk.names.find(path, found), owner, disk.names)
     if flags & _CREATE and flags & _JOURNALS:
         handle.syncs_folder = os.path.dirname(path)
     if flags & _MAIN_DATABASE:
@@ -332,8 +338,8 @@ def _found(path: str) -> os.stat_result | None:
 
 def _delete(vfs: int, name: int, syncs_folder: int) -> int:
     path = os.fsdecode(ctypes.string_at(name))
-    disk = _disk
-    if disk is None or not path.startswith(disk.folder):
+    disk = _disk_of(path)
+    if disk is None:
         return int(_native_delete(vfs, name, syncs_folder))
     owner = _owners.get(name) or disk.owner()
     if not owner.is_alive:
@@ -358,16 +364,16 @@ def _content(path: str) -> bytes:
 
 
 def _randomness(vfs: int, number: int, into: int) -> int:
-    if _disk is None:
+    if not _disks:
         return int(_native_randomness(vfs, number, into))
-    ctypes.memmove(into, _disk.random_bytes(number), number)
+    ctypes.memmove(into, _disks[0].random_bytes(number), number)
     return number
 
 
 def _sleep(vfs: int, microseconds: int) -> int:
-    if _disk is None:
+    if not _disks:
         return int(_native_sleep(vfs, microseconds))
-    _disk.sleep(microseconds / 1e6)
+    _disks[0].sleep(microseconds / 1e6)
     return microseconds
 
 

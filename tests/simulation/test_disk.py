@@ -1,119 +1,27 @@
-"""The simulated disk: what it keeps and loses, and that the product's files survive it."""
+"""The simulated disk: what it keeps, loses and refuses."""
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mcp_enrichment.client.state.send_lock import SendLock
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from tests.simulation.disk import Call, Disk
-from tests.simulation.product_files import ProductFile, ServiceFile, StateFile, damage
+from tests.simulation.product_files import (
+    ProductFile,
+    ServiceFile,
+    StateFile,
+    names_and_damage,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-CUTS = 500
-CUTS_UNTIL_CAUGHT = 50
-"""Power cuts within which a file that is synced too seldom is damaged, or loses a transaction."""
-
 FILES = pytest.mark.parametrize("kind", [ServiceFile, StateFile])
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    with closing(Disk(tmp_path, seed=1)) as disk:
-        yield disk
-
-
-class Lost(Exception):
-    """A committed transaction is gone, an uncommitted one is there, or a file is damaged."""
-
-
-def cut_power(disk: Disk, folder: Path, kind: type[ProductFile], cuts: int) -> None:
-    """Cut the power so often, while names are added: at any call of a transaction, or after one."""
-    chance = random.Random(3)  # noqa: S311 (the same each time)
-    committed: set[str] = set()
-    for cut in range(cuts):
-        process = disk.process("writer")
-        open_ = ""
-        with process.running(), suppress(StorageFailed):
-            process.kill_after(chance.randrange(120))
-            file = kind(folder)
-            for number in range(chance.randrange(4)):
-                open_ = f"{cut} {number}"
-                file.add(open_)
-                committed.add(open_)
-            if chance.random() < 0.2:
-                file.close()
-        disk.power_cut()
-        with disk.process("reader").running(), closing(kind(folder)) as file:
-            found = file.names()
-            problems = damage(folder)
-        if problems or not committed <= found <= {*committed, open_}:
-            raise Lost(cut, problems, committed - found, found - committed)
-        committed = found
-
-
-@FILES
-def test_a_committed_transaction_survives_each_power_cut_and_no_other_does(
-    disk: Disk, tmp_path: Path, kind: type[ProductFile]
-) -> None:
-    cut_power(disk, tmp_path, kind, CUTS)
-
-
-@FILES
-@pytest.mark.parametrize("level", ["OFF", "NORMAL"])
-def test_the_disk_catches_a_file_that_is_synced_too_seldom(
-    disk: Disk, tmp_path: Path, kind: type[ProductFile], level: str
-) -> None:
-    class Unsafe(sqlite3.Connection):
-        def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
-            name, _, _ = statement.partition("=")
-            is_level = name.strip() == "PRAGMA synchronous"
-            return super().execute(f"{name}={level}" if is_level else statement, *values)
-
-    def connect(*arguments: Any, **settings: Any) -> sqlite3.Connection:
-        return real(*arguments, factory=Unsafe, **settings)
-
-    real = sqlite3.connect
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite3, "connect", connect)
-        patch.setattr("sqlite3.dbapi2.connect", connect)  # SQLAlchemy's
-        with pytest.raises((Lost, StorageFailed)):
-            cut_power(disk, tmp_path, kind, CUTS_UNTIL_CAUGHT)
-
-
-@FILES
-def test_a_process_may_be_killed_before_any_change_of_a_transaction(
-    disk: Disk, tmp_path: Path, kind: type[ProductFile]
-) -> None:
-    outcomes: list[bool] = []
-    for changes in range(200):
-        process, other = disk.process("writer"), disk.process("other")
-        with process.running():
-            file = kind(tmp_path)
-            file.names()
-            process.kill_after(changes)
-            with suppress(StorageFailed):
-                file.add(f"after {changes}")
-        with other.running(), closing(kind(tmp_path)) as file:
-            file.add(f"other {changes}")  # no lock of the killed process is left
-            names = file.names()
-        assert not damage(tmp_path)
-        assert f"other {changes}" in names
-        outcomes.append(f"after {changes}" in names)
-        if process.is_alive:
-            break
-    first = outcomes.index(True)
-    assert first > 5
-    assert all(outcomes[first:]), "a transaction is there once its commit is"
-    assert len(outcomes) < 200
 
 
 def test_what_a_killed_process_has_open_disturbs_nobody_when_it_is_closed(
@@ -131,7 +39,7 @@ def test_what_a_killed_process_has_open_disturbs_nobody_when_it_is_closed(
         killed.close()  # it rolls back in the shared memory, too
         writer.execute("COMMIT")
         assert reader.execute("SELECT count(*), min(number) FROM numbers").fetchone() == (50, 1)
-    assert not damage(tmp_path)
+        assert reader.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def _write_without_commit(connection: sqlite3.Connection, number: int) -> None:
@@ -177,8 +85,7 @@ def test_a_full_disk_fails_a_transaction_and_a_free_one_takes_it(
             assert raised.value.fault is StorageFault.FULL
         disk.free()
         file.add("after")
-        assert file.names() == {"before", "after"}
-    assert not damage(tmp_path)
+    assert names_and_damage(kind, tmp_path) == ({"before", "after"}, [])
 
 
 @FILES
@@ -202,9 +109,9 @@ def test_a_call_that_fails_once_loses_no_committed_transaction(
             with suppress(StorageFailed):
                 file.close()
         disk.power_cut()
-    with closing(kind(tmp_path)) as file:
-        assert committed <= file.names() <= committed | open_
-    assert not damage(tmp_path)
+    names, damage = names_and_damage(kind, tmp_path)
+    assert not damage
+    assert committed <= names <= committed | open_
     assert failures
 
 

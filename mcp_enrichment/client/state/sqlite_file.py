@@ -340,12 +340,13 @@ class _OtherVersion(Exception):
 
 
 def is_usable(path: Path, schema: Schema) -> bool:
-    """Check a file without changing it: whether it is undamaged and of a known version.
+    """Check a file: whether it is undamaged and of a known version. Raises `StorageFailed`.
 
-    Raises `StorageFailed`.
+    Nothing that was committed changes. What a killed process has left half done is undone, as
+    SQLite could not read the file otherwise.
     """
     require_locks(path.parent)
-    with translate_sqlite_errors(), closing(_connect_to_read(path)) as db:
+    with translate_sqlite_errors(), closing(_connect_to_check(path)) as db:
         try:
             check: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             version: int = db.execute("PRAGMA user_version").fetchone()[0]
@@ -356,10 +357,10 @@ def is_usable(path: Path, schema: Schema) -> bool:
     return check == "ok" and version in (0, schema.version, *schema.upgrades)
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
+def _connect_to_check(path: Path) -> sqlite3.Connection:
     if not os.access(path, os.W_OK):
         raise StorageFailed(StorageFault.NOT_WRITABLE)
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    uri = f"{path.absolute().as_uri()}?mode=rw"  # it creates no file
     return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)
 
 
