@@ -197,6 +197,7 @@ class Process:
         loop.tasks.clear()
         loop._ready.clear()
         loop._scheduled.clear()
+        loop._closed = True  # `close` refuses, as a loop that is stepped counts as running
 
 
 class Thread:
