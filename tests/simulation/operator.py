@@ -17,7 +17,7 @@ from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from mcp_enrichment.service.sources.exports.records import Contact
-from tests.simulation.plan import PEOPLE, PROFILE, Event
+from tests.simulation.plan import PEOPLE, PROFILE, Asks, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,8 @@ class Operator:
             Event.IMPORT: self._import,
             Event.ROTATE: self._rotate,
         }[event]
-        person = PEOPLE[int(draw * len(PEOPLE))]
+        asked = [q.people[0] for q in self._world.plan.questions if q.how is not Asks.LIST]
+        person = asked[int(draw * 1000) % len(asked)] if asked else PEOPLE[0]
         if event is Event.ERASE:
             while not self._world.let_go(person):  # noqa: ASYNC110 (nothing tells when)
                 await anyio.sleep(1.0)

@@ -11,7 +11,7 @@ from tests.simulation.vendors import ENDS, HOSTS, PROFILE, TROUBLES
 
 __all__ = ["PROFILE", "Plan", "plan", "token_of"]
 
-VERSION = "1"
+VERSION = "2"
 """Of the tokens: another plan, or another order of draws, is another version."""
 EPOCH = 1_800_000_000.0
 """The time of the calendar at which each world begins."""
@@ -23,8 +23,8 @@ SHARE_OF_MCP = 0.15
 """Of the worlds: an MCP connection takes as long as the rest of a world."""
 TYPES = ("work", "work", "work", "personal")
 CREDITS = (1, 2, 10)
-POINTS = 120
-"""Events of an ordinary world: what happens in it does so at one of them."""
+POINTS = (20, 50, 120)
+"""Events of short and long worlds: what happens in one does so at one of them."""
 
 
 class Kind(StrEnum):
@@ -194,7 +194,7 @@ def _questions(draw: Random, faces: int, *, is_team: bool) -> tuple[Question, ..
     ways = [*6 * [Asks.ONE], *2 * [Asks.SCRIPT] * is_team]
     hows = [draw.choice(ways) for _ in range(number)]
     if draw.random() < 0.15:
-        hows[0] = Asks.LIST  # of two, one could spend the other's credit
+        hows[:2] = [Asks.LIST] * min(number, draw.randint(1, 2))  # runs of the same list
     return tuple(_question(draw, n, how, faces) for n, how in enumerate(hows))
 
 
@@ -223,7 +223,8 @@ def _happenings(draw: Random, exchanges: dict[int, NetworkFault]) -> tuple[Happe
         # A POST that is accepted after an erasure brings the person back, as it should.
         events = [event for event in events if event is not Event.ERASE]
     return tuple(
-        Happening(point=draw.randrange(POINTS), event=event, draw=draw.random()) for event in events
+        Happening(point=draw.randrange(draw.choice(POINTS)), event=event, draw=draw.random())
+        for event in events
     )
 
 

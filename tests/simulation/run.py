@@ -89,9 +89,13 @@ def _product_log(boundary: Boundary) -> Iterator[None]:
     logger, handler = logging.getLogger("mcp_enrichment"), _Log(boundary)
     propagates, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
+    # It reports that the connections of dead processes are closed.
+    pools = logging.getLogger("sqlalchemy.pool")
+    pools.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
+        pools.setLevel(logging.NOTSET)
         logger.removeHandler(handler)
         logger.propagate = propagates
 
