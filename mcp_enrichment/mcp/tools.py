@@ -63,6 +63,7 @@ class Tool:
     """Whether a call may wait until its cap."""
     question: Callable[[ToolClient, Any], Awaitable[str]] = _no_question
     """Returns the question for the user before a credit is spent, if consent is required."""
+    meta: dict[str, Any] | None = None
 
     @property
     def spends(self) -> bool:
@@ -77,6 +78,7 @@ class Tool:
             input_schema=input_schema(self.arguments),
             output_schema=output_schema(self.answer),
             annotations=self.annotations,
+            meta=self.meta,
         )
 
 
@@ -129,6 +131,9 @@ _SPENDS = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
 )
 
+ALWAYS_LOADED = {"anthropic/alwaysLoad": True}
+"""Claude Code loads such a tool at once, and searches for the others when they are needed."""
+
 TOOLS = (
     Tool(
         name="request_email_enrichment",
@@ -146,6 +151,7 @@ TOOLS = (
         run=_request,
         waits=True,
         question=_question,
+        meta=ALWAYS_LOADED,
     ),
     Tool(
         name="request_email_enrichments",
