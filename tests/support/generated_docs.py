@@ -32,7 +32,7 @@ PAGES = (
         for page in ("http", "install", "library", "privacy", "sources", "vendors")
     ),
 )
-OF_HTTP = ("public_url", "http_", "push_", "oauth_")
+OF_HTTP = ("public_url", "server_card_", "ai_catalog_", "http_", "push_", "oauth_")
 """Prefixes of the settings of MCP over HTTP."""
 OF_PRIVACY = ("answer_", "contact_", "privacy_")
 """Prefixes of the settings on how long personal data is kept."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mcp_enrichment import PROGRAM, __version__
+from mcp_enrichment.mcp.http.discovery import DESCRIPTION, REGISTRY_NAME, TITLE
 from mcp_enrichment.mcp.tools import TOOLS
 from mcp_enrichment.settings import Settings
 from mcp_enrichment.settings.types import LogLevel
@@ -17,11 +18,7 @@ from mcp_enrichment.setup.entry import new_entry
 if TYPE_CHECKING:
     from mcp_enrichment.mcp.tools import Tool
 
-REGISTRY_NAME = "io.github.mcp-enrichment/mcp-enrichment"
-"""The namespace must be one that the publisher owns; the README has the same name."""
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
-TITLE = "LinkedIn email enrichment"
-DESCRIPTION = "Finds the work or personal email of a LinkedIn profile; never pays for one twice."
 FROM_THE_INDEX = ("uvx", PROGRAM)
 """The command with which a client starts a server that is not installed."""
 FORMATS = {"api_key_file": "filepath", "data_dir": "filepath", "state_dir": "filepath"}
