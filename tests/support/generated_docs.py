@@ -41,6 +41,12 @@ OF_SOURCES = ("sources", "source_limits", "check_mx", "stop_", "prices", "curren
 PUBLISHED = {
     ROOT / "server.json": package_listings.server_json,
     ROOT / "packaging" / "mcpb" / "manifest.json": package_listings.manifest,
+    ROOT
+    / "packaging"
+    / "claude-plugin"
+    / ".claude-plugin"
+    / "plugin.json": package_listings.plugin,
+    ROOT / ".claude-plugin" / "marketplace.json": package_listings.marketplace,
 }
 SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 

@@ -47,6 +47,36 @@ def server_json() -> dict[str, Any]:
     }
 
 
+def plugin() -> dict[str, Any]:
+    """The plugin for Claude Code: the server, and the skill in the folder beside it."""
+    command, *arguments = FROM_THE_INDEX
+    return {
+        "name": PROGRAM,
+        "version": __version__,
+        "description": DESCRIPTION,
+        "author": {"name": "The authors of mcp-enrichment"},
+        "license": "MIT",
+        "keywords": ["mcp", "email", "enrichment", "linkedin"],
+        "mcpServers": {ENTRY: {"command": command, "args": arguments}},
+    }
+
+
+def marketplace() -> dict[str, Any]:
+    """The marketplace that offers the plugin: the repository itself."""
+    return {
+        "name": PROGRAM,
+        "owner": {"name": "The authors of mcp-enrichment"},
+        "metadata": {"description": TITLE},
+        "plugins": [
+            {
+                "name": PROGRAM,
+                "source": "./packaging/claude-plugin",
+                "description": DESCRIPTION,
+            }
+        ],
+    }
+
+
 def manifest() -> dict[str, Any]:
     """The manifest of the bundle for Claude Desktop."""
     return {
