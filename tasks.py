@@ -204,7 +204,7 @@ def chaos(*how_much):
 
 def simulate(*options):
     """Run simulated worlds: `simulate [--seeds N] [--replay TOKEN] [--mutants [NAME ...]]`."""
-    install(EVERYTHING)
+    install()
     return run("python", "-m", "tests.simulation", *options)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,11 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.call_context import CallContext
+
+
+_HTTP_URL = re.compile(
+    r"https?://([a-z0-9._-]{1,253}|\[[0-9a-f:.]+\])(?::\d+)?(?:[/?#].*)?", re.ASCII | re.IGNORECASE
+)
 
 
 async def _no_question(_client: ToolClient, _arguments: Any) -> str:
@@ -98,10 +104,18 @@ async def _request(
 
 
 async def _question(_client: ToolClient, arguments: RequestArguments) -> str:
-    return (
-        f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}? "
-        "It costs one credit when an address is found."
-    )
+    asked = f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}"
+    costs = "It costs one credit when an address is found."
+    if arguments.callback_url is None:
+        return f"{asked}? {costs}"
+    # A model may have been told to pass this URL by a text that it has read.
+    return f"{asked}, and send the answer to {_receiver(arguments.callback_url)}, too? {costs}"
+
+
+def _receiver(url: str) -> str:
+    """The host of the URL. Other than ASCII is not shown: it may look like another host."""
+    found = _HTTP_URL.fullmatch(url)
+    return found[1].lower() if found else "an address that cannot be shown"
 
 
 async def _get(client: ToolClient, arguments: GetArguments, _call: CallContext) -> EnrichmentOutput:

@@ -16,8 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db import schema
+from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import ErasureResult, NamedSubject
+from mcp_enrichment.service.queue.job import Job, JobKind
+from mcp_enrichment.service.sources.base import InProgress
 from tests.support.databases import open_place
 from tests.support.exports import ADA_READ
 from tests.support.running_service import (
@@ -32,6 +35,7 @@ from tests.support.running_service import (
     until,
 )
 from tests.support.scripted_server import hangs, scripted_server
+from tests.support.scripted_vendors import scripted_vendor
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -106,6 +110,21 @@ async def test_a_running_request_ends_at_once_and_what_its_source_then_says_is_d
         assert not NAMED.search(everything(place))
     assert (told[0]["status"], told[0]["reason"]) == ("not-found", "erased")
     ledger_is_exact(place)
+
+
+async def test_the_job_id_that_a_vendor_sends_after_the_erasure_is_not_stored(place: Place) -> None:
+    vendor = scripted_vendor(InProgress(job_id="job-of-ada", poll_after=1.0))
+    async with running_service(place, vendor, jobs=False) as it:
+        job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
+
+        def erase_once_asked() -> None:
+            if vendor.asked:
+                erase(it.service.database, PROFILE)
+
+        vendor.interrupt = erase_once_asked
+        await look_up(it.service, job)
+        assert vendor.asked == [ADA]
+        assert it.rows("SELECT vendor_job_id FROM source_calls") == [(None,)]
 
 
 async def test_an_erased_person_is_not_found_again_by_lookup_or_import(place: Place) -> None:

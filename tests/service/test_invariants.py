@@ -183,6 +183,11 @@ ROWS = [
         " WHERE status = 'not-found'",
     ),
     (
+        "an_answer_is_waited_for",
+        "UPDATE requests SET status = 'failed', reason = 'answer-lost', completed_at = ("
+        " SELECT requested_at FROM source_calls WHERE request_id = id) WHERE status = 'not-found'",
+    ),
+    (
         "answers_are_of_the_one_who_asked",
         "UPDATE requests SET email = 'lin@example.com' WHERE id = (SELECT id FROM requests"
         " WHERE linkedin_url LIKE '%/ada-%')",

@@ -20,6 +20,7 @@ from mcp_enrichment.service.sources.base import Unavailable
 from mcp_enrichment.settings import Settings
 from tests.support.counting_source import CountingSource
 from tests.support.databases import rows
+from tests.support.keyed_client import create_key
 from tests.support.running_service import (
     ADA,
     HIT,
@@ -30,7 +31,6 @@ from tests.support.running_service import (
     SlowSource,
     ledger_is_exact,
     running_service,
-    team_with,
     until,
 )
 from tests.support.waiting import HANG
@@ -311,5 +311,4 @@ def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, given:
 
 
 async def _as_another_team(it: RunningService) -> None:
-    team_id = await it.service.database.write(lambda c: team_with(c, 10, at=0, name="another"))
-    it.http._transport.app.team_id = team_id  # type: ignore[attr-defined]
+    it.http.headers["x-api-key"] = await create_key(it, "another")

@@ -48,7 +48,7 @@ def replay(token: str) -> int:
         except Failed as failed:
             print(failed)
             return 1
-    print("\n".join(world.events))
+    print("\n".join(world.trace_lines))
     print(f"every promise held: {token}")
     return 0
 

@@ -5,10 +5,12 @@ Within `simulated` these are the world's. The code of the product is as it ships
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sqlite3
 import ssl
+import sys
 import time
 import warnings
 from contextlib import contextmanager
@@ -28,6 +30,7 @@ from mcp_enrichment.service.db import sqlite_threads
 from mcp_enrichment.service.queue import sqlite_worker
 from mcp_enrichment.service.requests import completion_waiter
 from mcp_enrichment.service.sources.vendors import transport as vendor_transport
+from tests.simulation.plan import EPOCH
 from tests.simulation.threads import Threads
 
 if TYPE_CHECKING:
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
 
     from tests.simulation.world import World
 
-EPOCH = 1_800_000_000.0
-"""The time of the calendar at which each world begins."""
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Reading the certificates takes longer than a world."""
 POLL_SECONDS = 10.0
@@ -80,7 +81,7 @@ class Boundary:
         process = self.running.scheduler.current
         if process is None or not process.is_alive:
             raise sqlite3.OperationalError("the process is dead")
-        return self.running.disk.connect(process, self._connect, *args, **options)
+        return self.running.files.connect(process, self._connect, *args, **options)
 
     def read(self, file: Path) -> sqlite3.Connection:
         """A connection of no process, to check a file."""
@@ -157,7 +158,7 @@ def simulated() -> Iterator[Boundary]:
         (completion_waiter.CompletionWaiter, "_look", _look_once),
     ]
     ordered = [anyio_asyncio, completion_waiter]
-    state = random.getstate()
+    state, hook = random.getstate(), sys.unraisablehook
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
     try:
         for owner, name, value in changes:
@@ -165,13 +166,16 @@ def simulated() -> Iterator[Boundary]:
         for module in ordered:
             vars(module)["set"] = InOrder
         with warnings.catch_warnings():
-            # What a dead process had open is closed by the garbage collector.
+            # The garbage collector closes what dead processes had open, against their will.
             warnings.simplefilter("ignore", ResourceWarning)
             warnings.simplefilter("ignore", RuntimeWarning)
+            sys.unraisablehook = lambda _error: None
             yield it
+            gc.collect()
     finally:
         for module in ordered:
             vars(module).pop("set", None)
         for owner, name, value in originals:
             setattr(owner, name, value)
         random.setstate(state)
+        sys.unraisablehook = hook

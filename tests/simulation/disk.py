@@ -40,18 +40,10 @@ class Disk:
     use at the same time.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        seed: int,
-        running: Callable[[], Process | None] = _running.get,
-    ) -> None:
-        """`running`: returns the process that runs now; None outside of all."""
+    def __init__(self, folder: Path, *, seed: int) -> None:
         self.folder = f"{folder.resolve()}/"
         self.names = Names()
-        self._plain_files = PlainFiles(self.folder)
-        self._running = running
+        self._plain_files = PlainFiles(self.folder, self.names)
         self.sleep: Callable[[float], None] = lambda _seconds: None
         """Called when SQLite waits for the lock of another connection: no time passes by itself."""
         self._random = random.Random(f"power {seed}")  # noqa: S311 (the same each time)
@@ -78,12 +70,12 @@ class Disk:
 
     def owner(self) -> Process:
         """The process that runs now: outside of all, one that only a power cut ends."""
-        return self._running() or self._machine
+        return _running.get() or self._machine
 
     def power_cut(self) -> None:
         """Kill all processes, and lose some of what was not synced."""
         self._kill_all()
-        self._plain_files.cut(self._random, self.names.has)
+        self._plain_files.cut(self._random)
         self.names.cut(self._random)
         self._faults.clear()
         self._machine = Process(self, "")
@@ -97,14 +89,18 @@ class Disk:
         self._full = None
 
     def fail(self, call: Call, *, process: Process | None = None, after: int = 0) -> None:
-        """Let one call of this process, or of any, fail once. `after`: how many succeed first."""
+        """Let one call of this process, or of any, fail once. `after`: how many succeed first.
+
+        A process is meant: what is opened outside of all does not fail.
+        """
         self._faults.append(_Fault(call, process, after))
         self._watch_reads()
 
     def error(self, process: Process, call: Call, *, grows: bool) -> int:
         """SQLite's result code for a call that is about to be made."""
         for fault in self._faults:
-            if fault.call == call and fault.process in (None, process):
+            is_hit = fault.process in (None, process) and process is not self._machine
+            if fault.call == call and is_hit:
                 fault.after -= 1
                 if fault.after < 0:
                     self._faults.remove(fault)

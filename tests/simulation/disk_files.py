@@ -140,6 +140,11 @@ class Names:
         """The path refers to no file, which is not durable yet."""
         self._change(path, None)
 
+    def file_synced(self, path: str) -> None:
+        """The file at the path was synced, if SQLite has opened it."""
+        if path in self._now:
+            self._now[path].synced()
+
     def synced(self, folder: str) -> None:
         """All changes of names in the folder are durable."""
         left = []

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 from tests.simulation.plan import Event
 
 if TYPE_CHECKING:
+    from tests.simulation.disk import Call
     from tests.simulation.plan import Happening
     from tests.simulation.roles import Role
+    from tests.simulation.scheduler import Process
     from tests.simulation.world import World
 
 JUMPS = (-7200.0, -60.0, -1.0, 1.0, 60.0, 7200.0)
 """Seconds by which a clock jumps."""
+WRITES = 40
+"""A disk that is to fail, or to kill, does so within so many calls."""
+CALLS: tuple[Call, ...] = ("write", "sync", "delete", "truncate", "read")
 LASTS = (1.0, 20.0, 120.0)
 """Seconds that a partition, a slow or a full disk lasts."""
 
@@ -24,7 +29,7 @@ class Events:
         self._world = world
         self._coming = sorted(world.plan.happenings, key=lambda one: one.point, reverse=True)
         self._due: list[Happening] = []
-        self._is_healed = False
+        self._dying: list[Process] = []
 
     def reach(self, point: int) -> None:
         """The trace has so many events."""
@@ -33,51 +38,101 @@ class Events:
 
     def after_step(self) -> None:
         """Let happen what is due."""
+        while self._dying:
+            self._dying.pop().kill()
         while self._due:
             self._do(self._due.pop())
 
     def heal(self) -> None:
         """No fault happens from now on, and everybody is up again."""
         world = self._world
+        world.trace("faults stop")
         self._coming.clear()
         self._due.clear()
         world.network.faults.clear()
         world.network.cut_off.clear()
-        world.disk.full_until, world.disk.errors = 0.0, 0
+        world.files.free()
         world.callbacks.stop_faults()
         for vendor in world.vendors.values():
             vendor.troubles.clear()
         for process in world.scheduler.processes:
             process.thread_delay = _at_once
-        for role in self._roles():
+        for role in world.roles:
             role.start()
-
-    def _roles(self) -> list[Role]:
-        return [*self._world.services, *self._world.faces]
 
     def _do(self, happening: Happening) -> None:
         world, draw = self._world, happening.draw
-        roles = self._roles()
-        role = roles[int(draw * len(roles))]
-        lasts = LASTS[int(draw * 1000) % len(LASTS)]
-        match happening.event:
-            case Event.KILL:
-                role.kill()
-            case Event.STOP:
-                role.stop()
-            case Event.CLOCK:
-                self._jump(draw)
-            case Event.PARTITION:
-                hosts = list(world.network.hosts)
-                world.network.cut_off_for(lasts, hosts[int(draw * len(hosts))])
-            case Event.SLOW_DISK:
-                role.slow_down()
-            case Event.DISK_FULL:
-                world.disk.fill_for(lasts)
-            case Event.DISK_ERROR:
-                world.disk.errors += 1
-            case _:
-                self._operate(happening)
+        role = world.roles[int(draw * len(world.roles))]
+        fault = {
+            Event.KILL: lambda: self._kill(role),
+            Event.KILL_AT_WRITE: lambda: self._kill_at_write(role, int(draw * 1000) % WRITES),
+            Event.POWER_CUT: self._cut_power,
+            Event.STOP: lambda: self._stop(role),
+            Event.CLOCK: lambda: self._jump(draw),
+            Event.PARTITION: lambda: self._cut_off(draw),
+            Event.SLOW_THREADS: lambda: self._slow_down(role),
+            Event.DISK_FULL: lambda: self._fill_disk(draw),
+            Event.DISK_ERROR: lambda: self._fail(role, draw),
+        }.get(happening.event)
+        if fault:
+            world.truth.is_calm &= happening.event is Event.PARTITION
+            fault()
+        else:
+            world.operator.act(happening.event, draw)
+
+    def _kill(self, role: Role) -> None:
+        self._world.truth.may_have_lost_a_post = True
+        role.kill()
+
+    def _stop(self, role: Role) -> None:
+        self._world.truth.may_have_lost_a_post = True
+        role.stop()
+
+    def _slow_down(self, role: Role) -> None:
+        self._world.truth.may_have_lost_a_post = True
+        role.slow_down()
+
+    def _cut_off(self, draw: float) -> None:
+        hosts = list(self._world.network.hosts)
+        self._world.network.cut_off_for(_lasts(draw), hosts[int(draw * len(hosts))])
+
+    def _kill_at_write(self, role: Role, writes: int) -> None:
+        world = self._world
+        if role.process:
+            world.truth.may_have_lost_a_post = True
+            world.trace(f"{role.name} will die in {writes} writes")
+            of_disk = world.files.of(role.process)
+            process = role.process
+            # SQLite is in the midst of a call: what is open is closed after the step.
+            of_disk.died = lambda: self._dying.append(process)
+            of_disk.kill_after(writes)
+
+    def _cut_power(self) -> None:
+        world = self._world
+        world.trace("the power fails")
+        world.truth.may_have_lost_a_post = True
+        for process in list(world.scheduler.processes):
+            if not process.name.startswith("script"):
+                process.kill()
+        world.truth.close()
+        world.files.power_cut()
+        world.truth.reopen()
+
+    def _fill_disk(self, draw: float) -> None:
+        world, seconds = self._world, _lasts(draw)
+        world.truth.may_have_lost_a_post = True
+        world.trace("the disk is full", seconds)
+        world.files.fill(all_writes=int(draw * 100) % 2 == 0)
+        world.scheduler.later(seconds, world.files.free)
+
+    def _fail(self, role: Role, draw: float) -> None:
+        world = self._world
+        if role.process:
+            call: Call = CALLS[int(draw * 100) % len(CALLS)]
+            world.truth.may_have_lost_a_post = True
+            world.trace(f"the disk will fail {role.name}", call)
+            of_disk = world.files.of(role.process)
+            world.files.fail(call, process=of_disk, after=int(draw * 1000) % WRITES)
 
     def _jump(self, draw: float) -> None:
         world = self._world
@@ -86,8 +141,9 @@ class Events:
         world.clocks[machine] = world.clocks.get(machine, 0.0) + jump
         world.trace(f"the clock of {machine} jumps", jump)
 
-    def _operate(self, happening: Happening) -> None:
-        """What an operator does."""
+
+def _lasts(draw: float) -> float:
+    return LASTS[int(draw * 1000) % len(LASTS)]
 
 
 def _at_once() -> float:

@@ -1,9 +1,12 @@
-"""The files of a world: databases of processes that may die at any moment, on disks that fail."""
+"""The simulated disk below the files of a world, and the connections to it."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import TYPE_CHECKING, Any
+
+from tests.simulation.disk import Disk
+from tests.simulation.disk import Process as ProcessOnDisk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,79 +15,62 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
-class Disk:
-    """Opens the connections of processes, closes those of dead ones, and fails when told to."""
+class Files(Disk):
+    """The disk of a world: what a process opens belongs to the one that the scheduler runs."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, seed: int) -> None:
+        super().__init__(world.folder, seed=seed)
         self._world = world
-        self.full_until = 0.0
-        self.errors = 0
-        """Commits that are to succeed and to report an error."""
+        self._owners: dict[Process, ProcessOnDisk] = {}
+        self.sleep = self._pass
 
-    def fill_for(self, seconds: float) -> None:
-        """Let no commit succeed for so long."""
-        self._world.trace("the disk is full", seconds)
-        self.full_until = self._world.scheduler.now + seconds
+    def owner(self) -> ProcessOnDisk:
+        process = self._world.scheduler.current
+        return self.of(process) if process else self._machine
+
+    def of(self, process: Process) -> ProcessOnDisk:
+        """The process as the disk knows it."""
+        if process not in self._owners:
+            self._owners[process] = known = self.process(f"{process.name} {len(self._owners)}")
+            process.at_death.append(known.kill)
+        return self._owners[process]
 
     def connect(
         self,
-        process: Process,
+        process: Process | None,
         connect: Callable[..., sqlite3.Connection],
         *args: Any,
         **options: Any,
     ) -> sqlite3.Connection:
-        """A connection of this process."""
+        """A connection of this process; None: of nobody who dies before the power fails."""
         connection: Connection = connect(*args, factory=Connection, **options)  # type: ignore[assignment]
-        connection.disk = self
-        process.at_death.append(connection.die)
+        if process:
+            connection.world = self._world
+            process.at_death.insert(0, connection.close)  # after it is dead to the disk
         return connection
 
-    def committing(self, connection: sqlite3.Connection, commit: Callable[[], Any]) -> Any:
-        """Commit, if the disk lets it."""
-        if not connection.in_transaction:
-            return commit()
-        changed = connection.total_changes
-        scheduler = self._world.scheduler
-        if self.full_until > scheduler.now and changed != connection.seen_changes:  # type: ignore[attr-defined]
-            connection.rollback()
-            raise _error("database or disk is full", sqlite3.SQLITE_FULL)
-        done = commit()
-        if changed != connection.seen_changes:  # type: ignore[attr-defined]
-            connection.seen_changes = changed  # type: ignore[attr-defined]
-            self._world.wrote = True
-            self._world.trace(f"{self._world.who} commits")
-            if self.errors:
-                self.errors -= 1
-                self._world.trace(f"{self._world.who} is told that the commit failed")
-                raise _error("disk I/O error", sqlite3.SQLITE_IOERR)
-        return done
-
-
-def _error(text: str, code: int) -> sqlite3.OperationalError:
-    error = sqlite3.OperationalError(text)
-    error.sqlite_errorcode = code
-    return error
+    def _pass(self, seconds: float) -> None:
+        self._world.scheduler.now += seconds
 
 
 class Connection(sqlite3.Connection):
-    """A connection whose commits the disk sees."""
+    """A connection whose commits are in the trace."""
 
-    disk: Disk
-    seen_changes = 0
-    is_dead = False
+    world: World | None = None
+    _seen = 0
 
     def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-        run = super().execute
+        cursor = super().execute(sql, *args)
         if sql == "COMMIT":
-            return self.disk.committing(self, lambda: run(sql))  # type: ignore[no-any-return]
-        return run(sql, *args)
+            self._note()
+        return cursor
 
     def commit(self) -> None:
-        self.disk.committing(self, super().commit)
+        super().commit()
+        self._note()
 
-    def die(self) -> None:
-        """Close it as the system does at the death of its process."""
-        if self.is_dead:
-            return
-        self.is_dead = True
-        self.close()
+    def _note(self) -> None:
+        if self.world and self._seen != self.total_changes:
+            self._seen = self.total_changes
+            self.world.wrote = True
+            self.world.trace(f"{self.world.who} commits")

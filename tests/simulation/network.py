@@ -68,8 +68,8 @@ class NetworkFault(StrEnum):
     """The request arrives twice."""
 
 
-BEFORE = (NetworkFault.REFUSED, NetworkFault.LOST, NetworkFault.CUT_BEFORE, NetworkFault.OUTAGE)
-"""Faults of exchanges in which nothing arrives."""
+SAFE = (NetworkFault.REFUSED, NetworkFault.OUTAGE)
+"""Faults after which the sender knows that nothing has arrived."""
 SLOWEST = 60.0
 
 
@@ -111,12 +111,7 @@ class Network:
 
     async def exchange(self, message: Message) -> Answer:
         """Send a message and wait for its answer. Raises `httpx.TransportError`."""
-        number, self._exchanges = self._exchanges, self._exchanges + 1
-        fault = self.faults.get(number)
-        if self.cut_off.get(message.host, 0.0) > self.world.scheduler.now:
-            fault = NetworkFault.REFUSED if number % 2 else NetworkFault.LOST
-        if fault is NetworkFault.TWICE and message.host in self.world.vendors:
-            fault = None  # a vendor that charges for what we did not send is outside of our power
+        fault = self._fault_of(message)
         where = f"{message.method} {message.path}"
         self.world.trace(f"{self.world.who} → {message.host} {where}", fault or "")
         await anyio.sleep(self._latency())
@@ -132,6 +127,17 @@ class Network:
         if answer is CUT or fault is NetworkFault.CUT_AFTER:
             raise httpx.ReadError("reset")
         return Answer(502, {}, HTML) if fault is NetworkFault.GATEWAY else answer
+
+    def _fault_of(self, message: Message) -> NetworkFault | None:
+        number, self._exchanges = self._exchanges, self._exchanges + 1
+        fault = self.faults.get(number)
+        if self.cut_off.get(message.host, 0.0) > self.world.scheduler.now:
+            fault = NetworkFault.REFUSED if number % 2 else NetworkFault.LOST
+        if fault is NetworkFault.TWICE and message.host != "team.example":
+            fault = None  # what a vendor or a receiver gets twice is outside of our power
+        if message.method == "POST" and fault not in (*SAFE, None):
+            self.world.truth.may_have_lost_a_post = True
+        return fault
 
     async def _arrival(self, message: Message, fault: NetworkFault | None) -> Answer:
         """The answer, if one comes."""

@@ -12,8 +12,10 @@ import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from random import Random
+
+    from tests.simulation.disk_files import Names
 
 _fsync = os.fsync
 _watchers: list[PlainFiles] = []
@@ -28,8 +30,9 @@ def _synced(descriptor: int) -> None:
 class PlainFiles:
     """The files below one folder. Those that are there at first are durable."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, of_sqlite: Names) -> None:
         self._folder = folder
+        self._of_sqlite = of_sqlite
         self._names: set[str] = set()
         self._versions: set[tuple[int, int, int]] = set()
         self.settle()
@@ -50,18 +53,19 @@ class PlainFiles:
 
     def synced(self, descriptor: int) -> None:
         """`os.fsync` was called."""
-        found = os.fstat(descriptor)
-        if not stat.S_ISDIR(found.st_mode):
+        path, found = os.readlink(f"/proc/self/fd/{descriptor}"), os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            self._of_sqlite.synced(path)
+            if f"{path}/".startswith(self._folder):
+                self._names.update(entry.path for entry in os.scandir(path) if entry.is_file())
+        else:
+            self._of_sqlite.file_synced(path)
             self._versions.add(_version(found))
-            return
-        path = os.readlink(f"/proc/self/fd/{descriptor}")
-        if f"{path}/".startswith(self._folder):
-            self._names.update(entry.path for entry in os.scandir(path) if entry.is_file())
 
-    def cut(self, random: Random, of_sqlite: Callable[[str, os.stat_result], bool]) -> None:
-        """Lose what is not durable. `of_sqlite`: whether a file is none of these."""
+    def cut(self, random: Random) -> None:
+        """Lose what is not durable."""
         for path, found in self._walk():
-            if of_sqlite(path, found):
+            if self._of_sqlite.has(path, found):
                 continue
             if path not in self._names and random.random() < 0.5:
                 os.unlink(path)

@@ -7,16 +7,24 @@ from enum import StrEnum
 from random import Random
 
 from tests.simulation.network import NetworkFault
-from tests.simulation.vendors import ENDS, HOSTS, TROUBLES
+from tests.simulation.vendors import ENDS, HOSTS, PROFILE, TROUBLES
+
+__all__ = ["PROFILE", "Plan", "plan", "token_of"]
 
 VERSION = "1"
 """Of the tokens: another plan, or another order of draws, is another version."""
+EPOCH = 1_800_000_000.0
+"""The time of the calendar at which each world begins."""
 PEOPLE = ("ada-okafor", "jonas-weiss", "mei-tanaka")
-PROFILE = "https://www.linkedin.com/in/"
+LISTED = ("noor-haddad", "emil-sorensen")
+"""People that are in lists only."""
+ERAS = ("auto", "legacy")
+SHARE_OF_MCP = 0.15
+"""Of the worlds: an MCP connection takes as long as the rest of a world."""
 TYPES = ("work", "work", "work", "personal")
 CREDITS = (1, 2, 10)
 POINTS = 120
-"""Events of an ordinary world: faults come at one of them."""
+"""Events of an ordinary world: what happens in it does so at one of them."""
 
 
 class Kind(StrEnum):
@@ -25,46 +33,50 @@ class Kind(StrEnum):
     EMBEDDED = "embedded"
     """Each face has the service in its own process, on one database."""
     TEAM = "team"
-    """The faces are clients of a service elsewhere."""
+    """The faces are clients of a service elsewhere, for two teams."""
+
+
+class Asks(StrEnum):
+    """The way in which a person asks."""
+
+    ONE = "one"
+    LIST = "list"
+    SCRIPT = "script"
+    """Over HTTP with a key, without our client."""
 
 
 class Event(StrEnum):
-    """What happens to the processes, besides faults of the network."""
+    """What happens besides faults of the network."""
 
     KILL = "kill"
+    KILL_AT_WRITE = "kill before a write"
+    POWER_CUT = "power cut"
     STOP = "stop"
     """A process is told to end, and starts again."""
     CLOCK = "clock jumps"
     PARTITION = "partition"
-    SLOW_DISK = "slow disk"
+    SLOW_THREADS = "slow threads"
     DISK_FULL = "disk full"
     DISK_ERROR = "disk error"
-    """A commit succeeds and reports an error."""
     GRANT = "grant"
     SUPPRESS = "suppress"
     ERASE = "erase"
     IMPORT = "import"
-    REVOKE = "revoke"
-    """The key of the faces is revoked; they get another one."""
     ROTATE = "rotate"
     """The team's signing secret is rotated."""
 
 
-OF_OPERATOR = (
-    Event.GRANT,
-    Event.SUPPRESS,
-    Event.ERASE,
-    Event.IMPORT,
-    Event.ROTATE,
-)
+LATE = {NetworkFault.SLOW, NetworkFault.TWICE}
+"""Faults after which a POST may arrive when its caller has an answer."""
+BY_OPERATOR = (Event.GRANT, Event.SUPPRESS, Event.ERASE, Event.ERASE, Event.IMPORT, Event.ROTATE)
 FAULTS = (
-    Event.KILL,
-    Event.KILL,
-    Event.KILL,
+    *3 * (Event.KILL,),
+    *2 * (Event.KILL_AT_WRITE,),
+    Event.POWER_CUT,
     Event.STOP,
     Event.CLOCK,
     Event.PARTITION,
-    Event.SLOW_DISK,
+    Event.SLOW_THREADS,
     Event.DISK_FULL,
     Event.DISK_ERROR,
 )
@@ -76,19 +88,17 @@ class Question:
 
     number: int
     face: int
+    how: Asks
     at: float
-    person: str
+    people: tuple[str, ...]
     type: str
     wait: float
     refresh: bool
     has_callback: bool
-    is_list: bool
+    again: bool
+    """The person asks a second time after the final answer."""
     patience: float | None
-    """Seconds after which the caller cancels; None: never."""
-
-    @property
-    def profile(self) -> str:
-        return PROFILE + self.person
+    """Seconds after which the first call is cancelled; None: never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,21 +117,28 @@ class Plan:
 
     token: str
     kind: Kind
-    faces: int
+    faces: tuple[int, ...]
+    """The team of each."""
     services: int
     credits: int
     daily_budget: int | None
+    reserve: int | None
     questions: tuple[Question, ...]
     vendors: tuple[str, ...]
     ends: dict[tuple[str, str, str], str]
-    """The ends of vendor, profile and type."""
+    """The ends of vendor, person and type."""
     troubles: dict[str, tuple[str, ...]]
+    vendor_seconds: tuple[float, ...]
+    """A vendor takes one of these for an answer."""
     exchanges: dict[int, NetworkFault]
     happenings: tuple[Happening, ...]
     callback_answers: tuple[int, ...]
     """The statuses of the receivers' first answers; 0: none comes. Then they answer 200."""
     order: int
     """The seed of the order."""
+    era: str | None
+    """The faces are MCP servers, whose clients speak this era of the protocol. None: a program uses
+    our client."""
 
 
 def plan(token: str) -> Plan:
@@ -130,64 +147,93 @@ def plan(token: str) -> Plan:
     if version != VERSION:
         raise ValueError(f"the token is of version {version}, this is {VERSION}")
     draw = Random(f"{kind}-{seed}")  # noqa: S311
-    faces = draw.randint(1, 3)
+    is_team = Kind(kind) is Kind.TEAM
+    faces = tuple(draw.choice((0, 0, 1)) * is_team for _ in range(draw.randint(1, 3)))
     vendors = tuple(draw.sample(sorted(HOSTS), draw.randint(1, len(HOSTS))))
+    questions = _questions(draw, len(faces), is_team=is_team)
+    exchanges = {draw.randrange(16): draw.choice(list(NetworkFault)) for _ in range(_few(draw))}
     return Plan(
         token=token,
         kind=Kind(kind),
         faces=faces,
-        services=draw.choice((1, 1, 2)) if kind == Kind.TEAM else 0,
+        services=draw.choice((1, 1, 2)) if is_team else 0,
         credits=draw.choice((*CREDITS, 10)),
         daily_budget=draw.choice((None, None, None, 1, 2)),
-        questions=tuple(_question(draw, n, faces) for n in range(draw.randint(1, 4))),
+        reserve=draw.choice((None, None, None, None, 1)),
+        questions=questions,
         vendors=vendors,
         ends=_ends(draw),
         troubles={name: tuple(draw.choices(list(TROUBLES), k=_few(draw))) for name in vendors},
-        exchanges={draw.randrange(16): draw.choice(list(NetworkFault)) for _ in range(_few(draw))},
-        happenings=tuple(
-            Happening(point=draw.randrange(POINTS), event=event, draw=draw.random())
-            for event in (
-                *draw.choices(FAULTS, k=_few(draw)),
-                *draw.choices(OF_OPERATOR, k=_few(draw)),
-            )
-        ),
-        callback_answers=tuple(draw.choice((200, 503, 0, 410)) for _ in range(_few(draw))),
+        vendor_seconds=draw.choice(((0.0, 0.1, 5.0), (0.1, 40.0))),
+        exchanges=exchanges,
+        happenings=_happenings(draw, exchanges),
+        callback_answers=tuple(draw.choice((200, 503, 503, 0, 410)) for _ in range(2 * _few(draw))),
         order=draw.getrandbits(32),
+        era=_era(draw, questions),
     )
 
 
 def token_of(seed: int) -> str:
-    """The token of a fresh seed. Half of the worlds are of each kind."""
+    """The token of a fresh seed. The worlds of each kind are equally many."""
     kinds = tuple(Kind)
     return f"{VERSION}-{kinds[seed % len(kinds)]}-{seed}"
+
+
+def _era(draw: Random, questions: tuple[Question, ...]) -> str | None:
+    if draw.random() > SHARE_OF_MCP or any(one.how is Asks.LIST for one in questions):
+        return None
+    return draw.choice(ERAS)
 
 
 def _few(draw: Random) -> int:
     return draw.choice((0, 0, 0, 1, 1, 2))
 
 
-def _question(draw: Random, number: int, faces: int) -> Question:
+def _questions(draw: Random, faces: int, *, is_team: bool) -> tuple[Question, ...]:
+    number = draw.randint(1, 4)
+    ways = [*6 * [Asks.ONE], *2 * [Asks.SCRIPT] * is_team]
+    hows = [draw.choice(ways) for _ in range(number)]
+    if draw.random() < 0.15:
+        hows[0] = Asks.LIST  # of two, one could spend the other's credit
+    return tuple(_question(draw, n, how, faces) for n, how in enumerate(hows))
+
+
+def _question(draw: Random, number: int, how: Asks, faces: int) -> Question:
+    person = draw.choice(PEOPLE[: draw.choice((1, 3))])
     return Question(
         number=number,
         face=draw.randrange(faces),
-        at=draw.choice((0.0, 0.0, 0.0, 0.5, 30.0)),
-        person=draw.choice(PEOPLE[: draw.choice((1, 3))]),
+        how=how,
+        at=draw.choice((0.0, 0.0, 0.0, 0.5, 12.0)),
+        people=LISTED if how is Asks.LIST else (person,),
         type=draw.choice(TYPES),
         wait=draw.choice((0.0, 1.0, 50.0)),
-        refresh=draw.random() < 0.1,
-        has_callback=draw.random() < 0.4,
-        is_list=draw.random() < 0.2,
+        refresh=how is Asks.ONE and draw.random() < 0.1,
+        has_callback=draw.random() < 0.5,
+        again=draw.random() < 0.3,
         patience=draw.choice((None, None, None, 0.01, 2.0)),
+    )
+
+
+def _happenings(draw: Random, exchanges: dict[int, NetworkFault]) -> tuple[Happening, ...]:
+    events = [*draw.choices(FAULTS, k=_few(draw)), *draw.choices(BY_OPERATOR, k=_few(draw))]
+    if Event.CLOCK in events:  # then nobody can say by its time what came before a suppression
+        events = [event for event in events if event is not Event.SUPPRESS]
+    if Event.SLOW_THREADS in events or not LATE.isdisjoint(exchanges.values()):
+        # A POST that is accepted after an erasure brings the person back, as it should.
+        events = [event for event in events if event is not Event.ERASE]
+    return tuple(
+        Happening(point=draw.randrange(POINTS), event=event, draw=draw.random()) for event in events
     )
 
 
 def _ends(draw: Random) -> dict[tuple[str, str, str], str]:
     ends = {}
     for vendor in HOSTS:
-        for person in PEOPLE:
+        for person in (*PEOPLE, *LISTED):
             for kind in ("work", "personal"):
                 end = draw.choice(ENDS)
                 if vendor == "findymail" and end != "miss":
                     end = "verified"  # it returns no others
-                ends[vendor, PROFILE + person, kind] = end
+                ends[vendor, person, kind] = end
     return ends

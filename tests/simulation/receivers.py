@@ -1,10 +1,11 @@
-"""The receiver of callbacks, which keeps what it was sent."""
+"""The receiver of callbacks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tests.simulation.network import Answer
+from tests.support.invariants.evidence import ReceivedCallback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +19,11 @@ class CallbackReceiver:
 
     def __init__(self, world: World, answers: list[int]) -> None:
         self._world, self._answers = world, answers
-        self.seen: list[Message] = []
 
     def receive(self, message: Message, reply: Callable[[Answer], None]) -> None:
-        self.seen.append(message)
+        url = f"https://{message.host}{message.path}"
+        received = ReceivedCallback(url=url, headers=message.headers, body=message.body)
+        self._world.truth.callbacks.append(received)
         status = self._answers.pop() if self._answers else 200
         if status:
             reply(Answer(status, {}, b""))

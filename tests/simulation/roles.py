@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import anyio
 
 from mcp_enrichment.app.client import open_client
 from mcp_enrichment.app.service import database, running_service
+from mcp_enrichment.contract.errors import StorageFailed
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.rate_limit import RateLimit
 from tests.simulation.asgi import CUT, REFUSED, call
-from tests.simulation.people import Asking
+from tests.simulation.assistant import assistant
+from tests.simulation.people import Asking, ListAsking, askings_of
+from tests.simulation.plan import Asks
+from tests.simulation.scripts import ScriptAsking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import ASGIApp
 
-    from mcp_enrichment.client.client import EnrichmentClient
     from tests.simulation.network import Answer, Message
     from tests.simulation.scheduler import Process
     from tests.simulation.world import World
@@ -46,14 +50,19 @@ class Role:
             return
         self.world.trace(f"{self.name} starts")
         self.process = self.world.scheduler.process(self.name)
-        self._main = self.process.start(self._run())
+        process = self.process
+        process.at_death.append(lambda: self._died(process))
+        process.start(self._run()).add_done_callback(lambda _task: self._ended(process))
 
     async def _run(self) -> None:
         self._stop = anyio.Event()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.main)
-            await self._stop.wait()
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.main)
+                await self._stop.wait()
+                tasks.cancel_scope.cancel()
+        except* StorageFailed as failed:
+            self.world.trace(f"{self.name} ends with an error", failed.exceptions[0])
 
     async def main(self) -> None:
         """The program, until it is cancelled."""
@@ -62,8 +71,11 @@ class Role:
     def kill(self) -> None:
         """Kill the process between two steps."""
         if self.process:
-            self.world.trace(f"{self.name} is killed")
             self.process.kill()
+
+    def _died(self, process: Process) -> None:
+        if process is self.process:
+            self.world.trace(f"{self.name} is dead")
             self.process = None
             self.restart_later()
 
@@ -72,20 +84,16 @@ class Role:
         if self.process and self._stop and not self._stop.is_set():
             self.world.trace(f"{self.name} is stopped")
             self._stop.set()
-            process = self.process
-            self._main.add_done_callback(lambda _task: self._ended(process))
 
     def _ended(self, process: Process) -> None:
         if process is self.process:
             self.world.trace(f"{self.name} has ended")
             self.world.scheduler.later(0.0, process.kill)
-            self.process = None
-            self.restart_later()
 
     def slow_down(self) -> None:
         """Let the threads of the process take their time from now on."""
         if self.process:
-            self.world.trace(f"the disk of {self.name} is slow")
+            self.world.trace(f"the threads of {self.name} are slow")
             draw = self.world.scheduler.random.choice
             self.process.thread_delay = lambda: draw((0.0, 0.1, 3.0, 20.0))
 
@@ -95,31 +103,49 @@ class Role:
 
 
 class Face(Role):
-    """A server at which people ask: each has the client of the product."""
+    """A server at which people ask: each has the client of the product. Scripts ask beside it."""
 
     kind = "face"
 
     def __init__(self, world: World, number: int) -> None:
         super().__init__(world, number)
-        mine = [q for q in world.plan.questions if q.face == number]
-        self.askings = [Asking(world, question) for question in mine]
+        self._askings: list[Asking | ListAsking] = []
+        self._scripts: list[ScriptAsking] = []
+        for question in world.plan.questions:
+            if question.face == number and question.how is Asks.SCRIPT:
+                self._scripts.append(ScriptAsking(world, question, question.people[0]))
+            elif question.face == number:
+                self._askings.append(askings_of(world, question))
 
     @property
     def is_tried(self) -> bool:
         """Whether each of its people has got some answer, or gone away."""
-        return all(asking.is_tried for asking in self.askings)
+        return all(one.is_tried for one in (*self._askings, *self._scripts))
 
     @property
     def is_satisfied(self) -> bool:
-        return all(asking.is_satisfied for asking in self.askings)
+        return all(one.is_satisfied for one in (*self._askings, *self._scripts))
+
+    def about(self, person: str) -> list[Asking]:
+        """Those who ask about the person."""
+        ones = [one for one in self._askings if isinstance(one, Asking)]
+        return [one for one in (*ones, *self._scripts) if one.person == person]
+
+    def start(self) -> None:
+        super().start()
+        for script in self._scripts:
+            if not script.is_started:
+                script.is_started = True
+                at = self.world.scheduler.process(f"script of {script.name}")
+                at.start(script.run())
 
     async def main(self) -> None:
-        async with open_client(self.world.settings()) as client:
-            self.client: EnrichmentClient = client
-            async with anyio.create_task_group() as tasks:
-                for asking in self.askings:
-                    tasks.start_soon(asking.run, client)
-                await anyio.sleep_forever()
+        settings, era = self.world.settings(self.number), self.world.plan.era
+        opening = assistant(self.world, settings, era) if era else open_client(settings)
+        async with opening as client, anyio.create_task_group() as tasks:
+            for asking in self._askings:
+                tasks.start_soon(asking.run, client)
+            await anyio.sleep_forever()
 
 
 class Service(Role):
@@ -138,7 +164,7 @@ class Service(Role):
             database(settings) as opened,
             running_service(settings, opened) as service,
         ):
-            limit = RateLimit(quota=settings.rate_limit, clock=self.world.scheduler_time)
+            limit = RateLimit(quota=settings.rate_limit, clock=time.monotonic)
             self._app = create_app(service, rate_limit=limit)
             service.shutdown.on_begin(service.completion_waiter.release_waiters)
             try:
@@ -151,9 +177,9 @@ class Service(Role):
     def is_up(self) -> bool:
         return self.process is not None and self._app is not None
 
-    def kill(self) -> None:
+    def _died(self, process: Process) -> None:
         self._app = None
-        super().kill()
+        super()._died(process)
 
     def receive(self, message: Message, reply: Callable[[Answer], None]) -> None:
         """Answer a request in this process; if it dies meanwhile, the connection is cut."""

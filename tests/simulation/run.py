@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import random
 import shutil
@@ -39,13 +40,15 @@ class Simulation:
     def run(self, token: str) -> World:
         """Run the world of this token. Raises `Failed`."""
         what = plan(token)
-        world = World(what, self._folder / "world", self._templates[what.credits])
+        template, folder = self._templates[what.credits], self._folder / "world"
+        template.copy_to(folder)
+        world = World(what, folder, template)
         self._boundary.world = world
         random.seed(what.order)  # the jitter of the product's pauses
         try:
             world.run(self._boundary.read)
         except Exception as error:
-            trace = "\n".join(world.events)
+            trace = "\n".join(world.trace_lines)
             raise Failed(f"{trace}\n\n{type(error).__name__}: {error}\ntoken: {token}") from error
         finally:
             world.close()
@@ -62,6 +65,37 @@ class Simulation:
             gc.collect()
 
 
+class Defect(AssertionError):
+    """The product has logged an exception that it did not expect."""
+
+
+class _Log(logging.Handler):
+    """Puts the log of the product into the trace of its world. A defect ends the world."""
+
+    def __init__(self, boundary: Boundary) -> None:
+        super().__init__(logging.WARNING)
+        self._boundary = boundary
+
+    def emit(self, record: logging.LogRecord) -> None:
+        world, text = self._boundary.world, record.getMessage()
+        if world and world.scheduler.current:  # else a dead process is being removed
+            world.trace(f"{world.who} logs", text)
+            if " raised " in text:
+                world.scheduler.raised.append(Defect(text))
+
+
+@contextmanager
+def _product_log(boundary: Boundary) -> Iterator[None]:
+    logger, handler = logging.getLogger("mcp_enrichment"), _Log(boundary)
+    propagates, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagates
+
+
 @contextmanager
 def simulation() -> Iterator[Simulation]:
     """A simulation in a folder of its own, in memory if the machine has one for that."""
@@ -74,7 +108,7 @@ def simulation() -> Iterator[Simulation]:
     gc.disable()
     try:
         templates = {amount: Template(folder, amount) for amount in CREDITS}
-        with simulated() as boundary:
+        with simulated() as boundary, _product_log(boundary):
             yield Simulation(boundary, folder, templates)
     finally:
         gc.unfreeze()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import inspect
 from collections import deque
 from contextvars import Context
 from itertools import count
@@ -47,6 +48,8 @@ class Scheduler:
         """The process whose code runs."""
         self.processes: list[Process] = []
         self.after_step: Callable[[], None] = lambda: None
+        self.raised: list[BaseException] = []
+        """What the programs of live processes have raised."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._busy = 0
@@ -71,6 +74,8 @@ class Scheduler:
                 self.steps += 1
                 self.now += STEP_SECONDS
                 self.after_step()
+                if self.raised:
+                    raise self.raised[0]
 
     def _actors(self) -> list[Callable[[], None]]:
         """What can be done now: a step of a loop or of a thread."""
@@ -130,7 +135,13 @@ class Process:
         """Start a task in the process."""
         context = Context()
         context.run(sniffio.current_async_library_cvar.set, "asyncio")
-        return self.loop.create_task(coroutine, context=context)
+        task = self.loop.create_task(coroutine, context=context)
+        task.add_done_callback(self._ended, context=context)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if self.is_alive and not task.cancelled() and (error := task.exception()):
+            self.scheduler.raised.append(error)
 
     def step(self) -> None:
         self._as_current(self.loop.run_next)
@@ -158,6 +169,9 @@ class Process:
         for do in reversed(self.at_death):
             do()
         self.at_death.clear()
+        for task in self.loop.tasks:
+            if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:
+                task.get_coro().close()  # else Python warns that it was never awaited
 
 
 class Thread:
@@ -188,10 +202,8 @@ class Loop(asyncio.BaseEventLoop):
         self._scheduler = scheduler
         self.tasks: list[asyncio.Task[Any]] = []
         """All that were started, also those that have ended."""
-        self.failed: list[dict[str, Any]] = []
-        """What was raised and nobody has caught."""
         self.set_task_factory(self._task)
-        self.set_exception_handler(lambda _loop, context: self.failed.append(context))
+        self.set_exception_handler(self._note)
 
     def time(self) -> float:
         return self._scheduler.now
@@ -218,6 +230,11 @@ class Loop(asyncio.BaseEventLoop):
 
     def is_running(self) -> bool:
         return True
+
+    def _note(self, _loop: object, context: dict[str, Any]) -> None:
+        """An exception that nobody has caught."""
+        if error := context.get("exception"):
+            self._scheduler.raised.append(error)
 
     def _write_to_self(self) -> None:
         """Nothing waits for it."""

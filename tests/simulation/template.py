@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+NAMES = (DEFAULT_TEAM, "North")
+TEAM_IDS = (1, 2)
 MADE_AT = 1_799_990_000.0
 """A time of the calendar shortly before the worlds begin."""
 
@@ -24,19 +26,20 @@ class Template:
     def __init__(self, folder: Path, credits: int) -> None:  # noqa: A002
         self._folder = folder / f"template-{credits}"
         self._credits = credits
-        self.key = ""
+        self.keys: list[str] = []
         (self._folder / "data").mkdir(parents=True)
         database = open_sqlite(self._folder / "data" / "enrichment.db")
         database.write_now(self._fill)
         database.close()
 
     def _fill(self, connection: Connection) -> None:
-        teams.add(connection, DEFAULT_TEAM, self._credits, at=MADE_AT)
-        self.key = api_keys.create(connection, DEFAULT_TEAM, at=MADE_AT).key
+        for name, team_id in zip(NAMES, TEAM_IDS, strict=True):
+            assert teams.add(connection, name, self._credits, at=MADE_AT) == team_id
+            self.keys.append(api_keys.create(connection, name, at=MADE_AT).key)
 
     def copy_to(self, folder: Path) -> None:
         """Replace the files of the world before."""
-        shutil.rmtree(folder / "data", ignore_errors=True)
-        shutil.rmtree(folder / "state", ignore_errors=True)
-        (folder / "state").mkdir(mode=0o700, parents=True)
+        shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._folder / "data", folder / "data")
+        for number in range(len(NAMES)):
+            (folder / f"state-{number}").mkdir(mode=0o700)

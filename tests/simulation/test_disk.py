@@ -1,11 +1,10 @@
-"""The simulated disk: what it keeps and loses, and that the product's files survive it."""
+"""The simulated disk: what it keeps, loses and refuses."""
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,108 +19,9 @@ from tests.simulation.product_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-CUTS = 500
-CUTS_UNTIL_CAUGHT = 50
-"""Power cuts within which a file that is synced too seldom is damaged, or loses a transaction."""
-
 FILES = pytest.mark.parametrize("kind", [ServiceFile, StateFile])
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    with closing(Disk(tmp_path, seed=1)) as disk:
-        yield disk
-
-
-class Lost(Exception):
-    """A committed transaction is gone, an uncommitted one is there, or a file is damaged."""
-
-
-def cut_power(disk: Disk, folder: Path, kind: type[ProductFile], cuts: int) -> None:
-    """Cut the power so often, while names are added: at any call of a transaction, or after one."""
-    chance = random.Random(3)  # noqa: S311 (the same each time)
-    kind(folder).add("first")
-    committed = {"first"}
-    for cut in range(cuts):
-        process = disk.process("writer")
-        open_ = ""
-        process.kill_after(chance.randrange(60))
-        try:
-            with process.running():
-                file = kind(folder)
-                for number in range(chance.randrange(4)):
-                    open_ = f"{cut} {number}"
-                    file.add(open_)
-                    committed.add(open_)
-                if chance.random() < 0.2:
-                    file.close()
-        except StorageFailed:
-            if process.is_alive:
-                raise
-        disk.power_cut()
-        found, problems = names_and_damage(kind, folder)
-        if problems or not committed <= found <= {*committed, open_}:
-            raise Lost(cut, problems, committed - found, found - committed)
-        committed = found
-    assert len(committed) > cuts / 4
-
-
-@FILES
-def test_a_committed_transaction_survives_each_power_cut_and_no_other_does(
-    disk: Disk, tmp_path: Path, kind: type[ProductFile]
-) -> None:
-    cut_power(disk, tmp_path, kind, CUTS)
-
-
-@FILES
-@pytest.mark.parametrize("level", ["OFF", "NORMAL"])
-def test_the_disk_catches_a_file_that_is_synced_too_seldom(
-    disk: Disk, tmp_path: Path, kind: type[ProductFile], level: str
-) -> None:
-    class Unsafe(sqlite3.Connection):
-        def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
-            name, _, _ = statement.partition("=")
-            is_level = name.strip() == "PRAGMA synchronous"
-            return super().execute(f"{name}={level}" if is_level else statement, *values)
-
-    def connect(*arguments: Any, **settings: Any) -> sqlite3.Connection:
-        return real(*arguments, factory=Unsafe, **settings)
-
-    real = sqlite3.connect
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite3, "connect", connect)
-        patch.setattr("sqlite3.dbapi2.connect", connect)  # SQLAlchemy's
-        with pytest.raises((Lost, StorageFailed)):
-            cut_power(disk, tmp_path, kind, CUTS_UNTIL_CAUGHT)
-
-
-@FILES
-def test_a_process_may_be_killed_before_any_change_of_a_transaction(
-    disk: Disk, tmp_path: Path, kind: type[ProductFile]
-) -> None:
-    outcomes: list[bool] = []
-    for changes in range(200):
-        process, other = disk.process("writer"), disk.process("other")
-        with process.running():
-            file = kind(tmp_path)
-            process.kill_after(changes)
-            with suppress(StorageFailed):
-                file.add(f"after {changes}")
-        with other.running(), closing(kind(tmp_path)) as file:
-            file.add(f"other {changes}")  # no lock of the killed process is left
-        names, damage = names_and_damage(kind, tmp_path)
-        assert not damage
-        assert f"other {changes}" in names
-        outcomes.append(f"after {changes}" in names)
-        if process.is_alive:
-            break
-    first = outcomes.index(True)
-    assert first > 5
-    assert all(outcomes[first:]), "a transaction is there once its commit is"
-    assert len(outcomes) < 200
 
 
 def test_what_a_killed_process_has_open_disturbs_nobody_when_it_is_closed(
@@ -257,16 +157,3 @@ def test_files_outside_its_folder_are_not_touched(
     disk.fill(all_writes=True)
     with process.running(), closing(_wal(path)) as connection:
         connection.execute("CREATE TABLE numbers (number)")
-
-
-def test_a_service_opens_its_database_after_a_power_cut_at_its_first_start(tmp_path: Path) -> None:
-    for seed in range(10):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        with closing(Disk(folder, seed=seed)) as disk:
-            with disk.process("first").running(), closing(ServiceFile(folder)) as file:
-                file.add("kept")
-            disk.power_cut()
-            with disk.process("second").running(), closing(ServiceFile(folder)) as file:
-                file.add("after")
-        assert names_and_damage(ServiceFile, folder) == ({"kept", "after"}, [])

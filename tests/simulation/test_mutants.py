@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.simulation.mutants import ROOT, Mutant, mutants
+from tests.simulation.mutants.hunt import hunt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,3 +35,18 @@ def test_each_mutant_says_in_a_sentence_which_promise_it_breaks() -> None:
     promises = [mutant.promise for mutant in mutants()]
     assert len(promises) >= LEAST
     assert all(promise[0].isupper() and promise.endswith(".") for promise in promises)
+
+
+@pytest.mark.parametrize(
+    ("name", "invariant"),
+    [
+        ("attempt-not-stored", "callbacks_are_tried_three_times_at_most"),
+        ("call-not-stored", "no_vendor_is_paid_twice"),
+    ],
+)
+def test_the_simulation_finds_a_planted_fault(name: str, invariant: str, tmp_path: Path) -> None:
+    [mutant] = mutants(name)
+    hunted = hunt(tmp_path, mutant, first=1, at_most=200, times=1)
+    [find] = hunted.finds
+    assert find
+    assert find.by == invariant

@@ -4,11 +4,11 @@ outlives every process of ours."""
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.network import Answer
+from tests.support.invariants.evidence import Said, VendorAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.network import Message
     from tests.simulation.world import World
 
+PROFILE = "https://www.linkedin.com/in/"
 ENDS = ("verified", "unverified", "catch-all", "miss")
 """What a vendor has about a person and a type. As in `tests/support/lookup_outcomes.py`."""
 TROUBLES = {
@@ -26,16 +27,11 @@ TROUBLES = {
     "misconfigured": (401, b""),
     "out of credit": (402, b""),
 }
-"""What a vendor says instead, and charges nothing for."""
+"""What a vendor says instead."""
 
 
-class Asked(NamedTuple):
-    """A line of an invoice: a search that has arrived."""
-
-    at: float
-    profile: str
-    type: str
-    end: str
+FREE = ("unavailable", "too many", "misconfigured", "out of credit")
+"""Troubles for which no vendor charges."""
 
 
 @dataclass(eq=False)
@@ -44,56 +40,63 @@ class Vendor:
 
     world: World
     name: str
-    ends: dict[tuple[str, str], str]
     troubles: list[str]
     """What it says to its next searches, the last first. Then it answers."""
-    invoice: list[Asked] = field(default_factory=list)
-    told: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """The ends that were told, by person and type."""
-    jobs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    jobs: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    """Person, type and the polls that are left, by the id of a job."""
 
     def receive(self, message: Message, reply: Callable[[Answer], None]) -> None:
-        self.world.scheduler.later(
-            self.world.scheduler.random.choice((0.0, 0.1, 5.0)),
-            lambda: reply(self._answer(message)),
-        )
-
-    def address(self, profile: str, kind: str) -> str:
-        """The address that it has, from which everybody can tell whose it is."""
-        return f"{profile.rpartition('/')[2]}.{kind}@{self.name}.example"
+        seconds = self.world.scheduler.random.choice(self.world.plan.vendor_seconds)
+        answer = self._answer(message)
+        self.world.scheduler.later(seconds, lambda: reply(answer))
 
     def _answer(self, message: Message) -> Answer:
         if message.method == "GET":
             return self._collected(message.path.rpartition("/")[2])
         asked = json.loads(message.body)
         asked = asked["data"][0] if "data" in asked else asked
-        profile = asked.get("linkedin_url") or asked["profile_url"]
+        person = (asked.get("linkedin_url") or asked["profile_url"]).rpartition("/")[2]
         kind = "personal" if "personal" in message.path else "work"
         trouble = self.troubles.pop() if self.troubles else ""
-        end = trouble or self.ends[profile, kind]
-        self.invoice.append(Asked(self.world.scheduler.now, profile, kind, end))
-        self.world.trace(f"{self.name} is asked for {profile.rpartition('/')[2]} ({kind})", end)
+        is_job = self.name == "bettercontact" and not trouble
+        end = self.world.plan.ends.get((self.name, person, kind), "miss")
+        said = Said.NOTHING if trouble or is_job else _said(end)
+        self._note(person, kind, said, is_charged=trouble not in FREE)
+        self.world.trace(f"{self.name} is asked for {person} ({kind})", trouble or end)
         if trouble:
             status, body = TROUBLES[trouble]
             return Answer(status, {}, body)
-        if self.name == "bettercontact":
+        if is_job:
             job = f"job{len(self.jobs)}"
-            self.jobs[job] = f"{profile} {kind}", self.world.scheduler.random.randrange(3)
+            self.jobs[job] = person, kind, self.world.scheduler.random.randrange(3)
             return _json(201, {"success": True, "id": job})
-        self.told[profile, kind, end] += 1
-        return _WORDS[self.name](end, self.address(profile, kind))
+        return _WORDS[self.name](end, f"{person}.{kind}@{self.name}.example")
 
     def _collected(self, job: str) -> Answer:
         if job not in self.jobs:
             return _json(200, {"credits": 99, "credits_left": 99})  # the balance
-        about, left = self.jobs[job]
+        person, kind, left = self.jobs[job]
         if left:
-            self.jobs[job] = about, left - 1
+            self.jobs[job] = person, kind, left - 1
             return _json(202, {"status": "in progress"})
-        profile, kind = about.split(" ")
-        end = self.ends[profile, kind]
-        self.told[profile, kind, end] += 1
-        return _bettercontact(end, self.address(profile, kind))
+        end = self.world.plan.ends.get((self.name, person, kind), "miss")
+        self._note(person, kind, _said(end))
+        return _bettercontact(end, f"{person}.{kind}@{self.name}.example")
+
+    def _note(self, person: str, kind: str, said: Said, *, is_charged: bool = False) -> None:
+        answer = VendorAnswer(
+            vendor=self.name,
+            profile=PROFILE + person,
+            email_type=kind,
+            said=said,
+            is_charged=is_charged,
+            at=self.world.wall_time(),
+        )
+        self.world.truth.vendor_answers.append(answer)
+
+
+def _said(end: str) -> Said:
+    return Said.MISS if end == "miss" else Said.HIT
 
 
 def _json(status: int, body: Any) -> Answer:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.settings import Settings
-from tests.simulation.checks import Checks
 from tests.simulation.events import Events
-from tests.simulation.files import Disk
+from tests.simulation.files import Files
 from tests.simulation.network import Network
-from tests.simulation.plan import Kind
+from tests.simulation.operator import Operator
+from tests.simulation.plan import EPOCH, Kind
 from tests.simulation.receivers import CallbackReceiver
 from tests.simulation.roles import Face, Service
 from tests.simulation.scheduler import Scheduler
+from tests.simulation.template import TEAM_IDS
+from tests.simulation.truth import Truth, addresses
 from tests.simulation.vendors import HOSTS, Vendor
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.simulation.plan import Plan
+    from tests.simulation.roles import Role
     from tests.simulation.scheduler import Process
     from tests.simulation.template import Template
 
@@ -40,27 +43,29 @@ class World:
         order = Random(plan.order)  # noqa: S311
         self.product_random = Random(order.getrandbits(32))  # noqa: S311
         self.scheduler = Scheduler(order)
-        self.events: list[str] = []
-        self.erasures = 0
-        self.imported: set[str] = set()
-        """The addresses that were imported."""
+        self.trace_lines: list[str] = []
         self.wrote = False
+        """Whether a process has committed something in this step."""
+        self.gone: set[str] = set()
+        """People about whom nobody asks any more, as they are to be erased."""
+        self.unscrubbed = False
+        """Whether the remains of an erasure are still in the files."""
+        self.clocks: dict[str, float] = {}
+        """How far the clock of a machine is off, by its name."""
         self._seen_end = -1
-        self.network, self.disk = Network(self), Disk(self)
+        self.truth, self.addresses = Truth(self), addresses(plan)
+        self.files, self.network = Files(self, plan.order), Network(self)
         self.vendors: dict[str, Vendor] = {}
         for name in plan.vendors:
-            ends = {(p, t): end for (v, p, t), end in plan.ends.items() if v == name}
-            vendor = Vendor(self, name, ends, list(plan.troubles[name]))
+            vendor = Vendor(self, name, list(plan.troubles[name]))
             self.vendors[HOSTS[name]] = self.network.hosts[HOSTS[name]] = vendor
         self.callbacks = CallbackReceiver(self, list(plan.callback_answers))
         self.network.hosts[CALLBACK_HOST] = self.callbacks
         self.network.addresses[CALLBACK_HOST] = "10.1.2.3"
         self.network.faults = dict(plan.exchanges)
-        self.clocks: dict[str, float] = {}
-        """How far the clock of a machine is off, by its name."""
-        self.happenings = Events(self)
+        self.happenings, self.operator = Events(self), Operator(self)
         self.services = [Service(self, n) for n in range(plan.services)]
-        self.faces = [Face(self, n) for n in range(plan.faces)]
+        self.faces = [Face(self, n) for n in range(len(plan.faces))]
 
     @property
     def who(self) -> str:
@@ -68,87 +73,98 @@ class World:
         return self.scheduler.current.name if self.scheduler.current else "the world"
 
     @property
+    def roles(self) -> list[Role]:
+        return [*self.services, *self.faces]
+
+    @property
+    def teams(self) -> list[int]:
+        """The ids of the teams."""
+        return list(TEAM_IDS)
+
+    def team_of(self, face: int) -> int:
+        return TEAM_IDS[self.plan.faces[face]]
+
+    def key_of(self, face: int) -> str:
+        return self.template.keys[self.plan.faces[face]]
+
+    @property
     def database(self) -> Path:
         return self.folder / "data" / "enrichment.db"
 
-    def scheduler_time(self) -> float:
-        return self.scheduler.now
+    def wall_time(self) -> float:
+        """The time of the calendar at the service."""
+        machine = "service" if self.services else "home"
+        return EPOCH + self.scheduler.now + self.clocks.get(machine, 0.0)
 
     def clock_of(self, process: Process) -> float:
-        return self.clocks.get(self.machine_of(process), 0.0)
-
-    def machine_of(self, process: Process) -> str:
-        return "service" if process.name.startswith("service") else "home"
+        is_at_home = process.name.startswith("face") or not self.services
+        return self.clocks.get("home" if is_at_home else "service", 0.0)
 
     def trace(self, what: str, detail: object = "") -> None:
         """Note an event. What the plan has for this point happens after the step."""
         at = f"{self.scheduler.now:10.3f}  {what}"
-        self.events.append(f"{at}: {detail}" if str(detail) else at)
-        self.happenings.reach(len(self.events))
+        self.trace_lines.append(f"{at}: {detail}" if str(detail) else at)
+        self.happenings.reach(len(self.trace_lines))
 
     def run(self, connect: Callable[[Path], sqlite3.Connection]) -> None:
         """Run the plan, then stop all faults and wait until everything has ended."""
-        self.template.copy_to(self.folder)
-        self.checks = Checks(self, connect(self.database))
+        self.truth.open(connect)
         self.scheduler.after_step = self._after_step
-        for role in (*self.services, *self.faces):
+        for role in self.roles:
             role.start()
         self.scheduler.run(self._is_tried, seconds=LONGEST)
-        self.trace("faults stop")
         self.happenings.heal()
         self.scheduler.run(self._has_ended, seconds=LONGEST)
-        self.checks.at_the_end()
+        self.truth.at_the_end()
 
     def _after_step(self) -> None:
         if self.wrote:
             self.wrote = False
-            self.checks.after_write()
+            self.truth.after_write()
         self.happenings.after_step()
 
     def close(self) -> None:
         self.scheduler.close()
+        self.truth.close()
+        self.files.close()
+
+    def let_go(self, person: str) -> bool:
+        """Let nobody ask about the person any more; False if a POST may still be sent."""
+        if any(one.may_post for face in self.faces for one in face.about(person)):
+            return False
+        self.gone.add(person)
+        return True
 
     def _is_tried(self) -> bool:
         return all(face.is_tried for face in self.faces)
 
     def _has_ended(self) -> bool:
-        if not all(face.is_satisfied for face in self.faces):
+        if not all(face.is_satisfied for face in self.faces) or not self.operator.is_done:
             return False
-        if self._seen_end == len(self.events):
+        if self._seen_end == len(self.trace_lines):
             return False
-        self._seen_end = len(self.events)
-        return not self.checks.open_work()
+        self._seen_end = len(self.trace_lines)
+        return not self.truth.is_open()
 
-    def vendors_for(self, kind: str) -> list[Vendor]:
-        """Those that have addresses of this type."""
-        return [v for v in self.vendors.values() if kind == "work" or v.name == "leadmagic"]
-
-    def settings(self) -> Settings:
-        """The settings of the faces."""
-        return _settings(
-            self.folder,
-            self.plan.kind,
-            self.plan.vendors,
-            self.plan.daily_budget,
-            self.template.key,
-        )
+    def settings(self, face: int) -> Settings:
+        """The settings of a face. The faces of one team are one user's."""
+        plan, team = self.plan, self.plan.faces[face]
+        limits: dict[str, Any] = {"daily_budget": plan.daily_budget, "reserve": plan.reserve}
+        if plan.kind is Kind.TEAM:
+            limits |= {"api_url": f"https://{TEAM_HOST}", "api_key": self.template.keys[team]}
+        return _settings(self.folder, plan.vendors, team, **limits)
 
     def service_settings(self) -> Settings:
-        return _settings(self.folder, Kind.EMBEDDED, self.plan.vendors, None, "")
+        """The settings of the service, and of the commands at its machine."""
+        return _settings(self.folder, self.plan.vendors, 0)
 
 
-@lru_cache
-def _settings(
-    folder: Path, kind: Kind, vendors: tuple[str, ...], daily_budget: int | None, key: str
-) -> Settings:
-    options: dict[str, Any] = {}
-    if kind is Kind.TEAM:
-        options = {"api_url": f"https://{TEAM_HOST}", "api_key": key}
+@cache
+def _settings(folder: Path, vendors: tuple[str, ...], team: int, **more: Any) -> Settings:
     return Settings(
         data_dir=folder / "data",
-        state_dir=folder / "state",
+        state_dir=folder / f"state-{team}",
         sources=("contacts", *vendors),
         callback_networks=["10.0.0.0/8"],
-        daily_budget=daily_budget,
-        **options,
+        **more,
     )

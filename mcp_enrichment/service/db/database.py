@@ -146,9 +146,10 @@ class Database:
         """Remove the remains of deleted rows from the files, in the calling thread.
 
         False if another process kept the files busy for `BUSY_TIMEOUT`, or the disk has no room
-        for a second copy: it is to be called again.
+        for a second copy: it is to be called again. Raises `StorageFailed`.
         """
-        return scrub(self._engine)
+        with translate_db_errors():
+            return scrub(self._engine)
 
     async def check(self) -> None:
         """Return if the database can be written and read. Raises `StorageFailed`."""

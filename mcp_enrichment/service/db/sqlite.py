@@ -54,14 +54,17 @@ def open_sqlite(path: Path, *, privacy_key: bytes | None = None) -> Database:
         )
         data_version = DataVersion(path)
         event.listen(engine, "engine_disposed", lambda _engine: data_version.close())
-        # The writer's, the first reader's and the event loop's, while the path is this very file.
-        with engine.connect(), engine.connect(), engine.connect():
-            pass
+        with translate_db_errors():
+            # The writer's, the first reader's and the event loop's, while the path is this very
+            # file.
+            with engine.connect(), engine.connect(), engine.connect():
+                pass
+            inline_reader = InlineReader(engine)
         writes = engine.execution_options(writes=True)
         return Database(
             engine,
             pseudonyms,
-            inline_reader=InlineReader(engine),
+            inline_reader=inline_reader,
             reader_threads=SQLiteThreads(engine, threads=READERS),
             writer_thread=SQLiteThreads(writes, threads=1, groups=True),
             is_in_place=_same_file_check(path),

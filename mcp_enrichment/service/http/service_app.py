@@ -74,10 +74,9 @@ class ServiceApp:
         self,
         routes: Sequence[Route],
         service: ServiceContext,
-        team_id: int | None,
         rate_limit: RateLimit | None,
     ) -> None:
-        self.service, self.team_id, self.rate_limit = service, team_id, rate_limit
+        self.service, self.rate_limit = service, rate_limit
         self.anonymous_limit = AnonymousLimit(rate_limit) if rate_limit else None
         # The contract has no redirects: an empty id is a 404.
         self._router = Router(routes, redirect_slashes=False)

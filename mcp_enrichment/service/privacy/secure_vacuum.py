@@ -5,6 +5,7 @@ Their bytes can stay in free space of pages, in free pages and in the write-ahea
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.db.errors import is_busy, is_full
 from mcp_enrichment.service.privacy.personal_data_inventory import PERSONAL
 
@@ -31,6 +33,7 @@ _UNDER_WAY = text("""
 
 def scrub(engine: Engine) -> bool:
     """Rewrite the tables with personal data; False if another process or a full disk prevents it.
+    Raises `StorageFailed` if the disk fails.
 
     Other processes may go on, and some wait. On Postgres the role must own the database, and the
     write-ahead log is left to the server, which reuses its files.
@@ -47,11 +50,22 @@ def _scrub_sqlite(connection: Connection) -> bool:
     try:
         driver.execute("VACUUM")
         busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        _sync_log(driver)
     except sqlite3.OperationalError as error:
         if is_busy(error) or is_full(error):
             return False
         raise
     return not busy
+
+
+def _sync_log(driver: Any) -> None:
+    # SQLite does not sync the log that it has emptied: a power cut would bring back its content.
+    file: str = driver.execute("PRAGMA database_list").fetchone()[2]
+    try:
+        with open(f"{file}-wal", "rb+") as log:
+            os.fsync(log.fileno())
+    except OSError as error:
+        raise StorageFailed(StorageFault.FULL) from error
 
 
 def _scrub_postgres(engine: Engine) -> bool:

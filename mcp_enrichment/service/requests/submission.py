@@ -27,6 +27,7 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup.resolution import is_charged
 from mcp_enrichment.service.privacy.suppression import redact_if_suppressed
+from mcp_enrichment.service.queue.job import QueuedLookup
 from mcp_enrichment.service.requests import idempotency_table, request_table
 from mcp_enrichment.service.requests.request_table import Request
 
@@ -121,7 +122,8 @@ def prepare(
     if case and case.refusal:
         raise case.refusal
     key = _IdempotencyKey(key=idempotency_key, body_hash=_hash(asked)) if idempotency_key else None
-    lookup = service.place_lookup(new.id, team_id)
+    leased = service.lease_lookup(new.id, team_id)
+    lookup = leased or QueuedLookup(service.database.queue, service.wake)
     new = replace(new, status=lookup.status)
     return NewRequest(request=new, lookup=lookup, callback_url=asked.callback_url, key=key)
 

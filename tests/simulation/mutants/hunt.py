@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import statistics
 import subprocess
 import sys
@@ -69,14 +70,14 @@ def main(names: Sequence[str], *, at_most: int = AT_MOST, times: int = TIMES) ->
     the unchanged package breaks a promise."""
     first = secrets.randbelow(10**9)
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        hunt = partial(_hunt, Path(folder), first, at_most, times)
-        unchanged = hunt(None)
+        of = partial(hunt, Path(folder), first=first, at_most=at_most, times=times)
+        unchanged = of(None)
         if any(unchanged.finds):
             print(f"{unchanged}\nThe unchanged package breaks a promise: mend that first.")
             return 1
         print(f"{'mutant':32} {'seeds':>7}  found by, and the token of the first find")
         survivors, medians = [], []
-        for done in _each(hunt, mutants(*names)):
+        for done in _each(of, mutants(*names)):
             print(done, flush=True)
             if done.has_survived:
                 survivors.append(done)
@@ -89,14 +90,9 @@ def main(names: Sequence[str], *, at_most: int = AT_MOST, times: int = TIMES) ->
     return 1 if survivors else 0
 
 
-def _each(hunt: partial[Hunt], all_: Sequence[Mutant]) -> Iterator[Hunt]:
-    """The hunts, each once it is done."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for hunted in as_completed([pool.submit(hunt, mutant) for mutant in all_]):
-            yield hunted.result()
-
-
-def _hunt(folder: Path, first: int, at_most: int, times: int, mutant: Mutant | None) -> Hunt:
+def hunt(folder: Path, mutant: Mutant | None, *, first: int, at_most: int, times: int) -> Hunt:
+    """Run the simulation on a copy of the package with the mutant, or without one, from this seed
+    on. It is found each of so many times, or not within so many seeds."""
     root = copy_with(mutant, folder)
     program = [sys.executable, "-m", "tests.simulation.mutants.hunter"]
     seeds = [str(number) for number in (first, at_most, times if mutant else 1)]
@@ -104,7 +100,15 @@ def _hunt(folder: Path, first: int, at_most: int, times: int, mutant: Mutant | N
     ran = subprocess.run(
         [*program, *seeds], cwd=root, env=environment, capture_output=True, text=True, check=False
     )
+    shutil.rmtree(root)
     if ran.returncode:
         raise RuntimeError(f"{mutant and mutant.name}: {ran.stderr}")
     lines = map(json.loads, ran.stdout.splitlines())
     return Hunt(mutant=mutant, finds=[line and Find(**line) for line in lines])
+
+
+def _each(of: partial[Hunt], all_: Sequence[Mutant]) -> Iterator[Hunt]:
+    """The hunts, each once it is done."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for hunted in as_completed([pool.submit(of, mutant) for mutant in all_]):
+            yield hunted.result()

@@ -23,6 +23,7 @@ from tests.support.invariants.credits import (
 )
 from tests.support.invariants.jobs import a_job_has_one_worker, everything_has_ended
 from tests.support.invariants.lookups import (
+    an_answer_is_waited_for,
     an_outage_is_waited_for,
     an_unknown_outcome_is_unknown,
     answers_are_of_the_one_who_asked,
@@ -52,6 +53,7 @@ ALWAYS: Sequence[Invariant] = (
     an_unknown_outcome_is_unknown,
     no_miss_stands_for_an_outage,
     an_outage_is_waited_for,
+    an_answer_is_waited_for,
     a_job_has_one_worker,
     answers_are_of_the_one_who_asked,
     the_suppressed_are_not_given_out,

@@ -31,6 +31,10 @@ _MISSES = """
 _GIVEN_UP = """
     SELECT id FROM requests
     WHERE status = 'failed' AND reason = 'sources-unavailable' AND source_attempts = 0"""
+_WAITED_TOO_SHORT = """
+    SELECT r.id, c.source FROM requests r JOIN source_calls c ON c.request_id = r.id
+    WHERE r.reason = 'answer-lost' AND c.answered_at > r.completed_at
+        AND r.completed_at >= c.requested_at AND c.answered_at < c.requested_at + 60"""
 _FOUND = """
     SELECT id, linkedin_url, email FROM requests WHERE coalesce(email, '') <> ''
     UNION ALL SELECT r.id, r.linkedin_url, c.email
@@ -96,6 +100,12 @@ def an_outage_is_waited_for(evidence: Evidence) -> Iterator[str]:
     """No request fails for an outage of a source before an attempt at it was counted."""
     for (request_id,) in evidence.rows(_GIVEN_UP):
         yield f"request {request_id} failed at the first outage"
+
+
+def an_answer_is_waited_for(evidence: Evidence) -> Iterator[str]:
+    """No request ends as lost while an answer is on its way that comes within a minute."""
+    for request_id, source in evidence.rows(_WAITED_TOO_SHORT):
+        yield f"request {request_id} ended as lost before {source} has answered"
 
 
 def answers_are_of_the_one_who_asked(evidence: Evidence) -> Iterator[str]:

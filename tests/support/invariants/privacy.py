@@ -99,7 +99,8 @@ def the_suppressed_are_not_given_out(evidence: Evidence) -> Iterator[str]:
 def _asked_about(evidence: Evidence) -> Iterator[str]:
     for profile, at in evidence.suppressed.items():
         later = [a for a in evidence.vendor_answers if a.profile == profile and a.at > at]
-        if later and (profile,) not in set(evidence.rows(_ASKED_BEFORE, at)):
+        # The profile of an erased request is gone: it may be about this person.
+        if later and not {(profile,), ("",)}.intersection(evidence.rows(_ASKED_BEFORE, at)):
             yield f"{later[0].vendor} was asked about {profile}, who is suppressed"
 
 

@@ -1,0 +1,167 @@
+"""What is true in a world, beside what the product has stored: the evidence of the invariants."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.plan import LISTED, PEOPLE, PROFILE, Asks, Event
+from tests.support.invariants import ALWAYS, AT_THE_END, check
+from tests.support.invariants.callbacks import callbacks_are_tried_three_times_at_most
+from tests.support.invariants.credits import credits_are_conserved, no_balance_is_negative
+from tests.support.invariants.evidence import (
+    Budget,
+    Cap,
+    Evidence,
+    Question,
+    ReceivedCallback,
+    Told,
+    VendorAnswer,
+)
+from tests.support.invariants.jobs import a_job_has_one_worker
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.simulation.plan import Plan
+    from tests.simulation.world import World
+
+AFTER_EACH_WRITE = (
+    a_job_has_one_worker,
+    credits_are_conserved,
+    no_balance_is_negative,
+    callbacks_are_tried_three_times_at_most,
+)
+ALL_EVERY = 10
+"""All invariants are checked after each tenth write, and at the end: after each they would take
+longer than the world."""
+CAP = 1
+SLOWEST_SECONDS = 60.0
+
+
+class Truth:
+    """The records of a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._connect: Callable[[], sqlite3.Connection]
+        self._writes = 0
+        self.may_have_lost_a_post = False
+        """Whether the answer to a POST may be lost, or its sender dead."""
+        self.is_calm = True
+        """Whether no process has failed so far, and no clock."""
+        self.leases: dict[tuple[str, str], str] = {}
+        self.granted: Counter[int] = Counter()
+        self.perhaps_granted: Counter[int] = Counter()
+        self.payments: Counter[Question] = Counter()
+        """Payments that callers mean, beyond those of each state file and each script."""
+        self.vendor_answers: list[VendorAnswer] = []
+        self.told: list[Told] = []
+        self.callbacks: list[ReceivedCallback] = []
+        self.suppressed: dict[str, float] = {}
+        self.erased: set[str] = set()
+
+    def suppress(self, profile: str, *, after: float = 0.0) -> None:
+        """From now on, or so many seconds later, nobody is given an address of the person."""
+        if any(one.event is Event.SLOW_THREADS for one in self._world.plan.happenings):
+            after = max(after, SLOWEST_SECONDS)  # between the decision to send and the sending
+        self.suppressed.setdefault(profile, self._world.wall_time() + after)
+
+    def open(self, connect: Callable[[Path], sqlite3.Connection]) -> None:
+        """Read the files by these connections."""
+        self._connect = lambda: connect(self._world.database)
+        self._connection = self._connect()
+
+    def reopen(self) -> None:
+        """The disk has lost power."""
+        self._connection = self._connect()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def after_write(self) -> None:
+        """Raise `Violated` if a promise does not hold now."""
+        self._writes += 1
+        check(self._evidence(), AFTER_EACH_WRITE if self._writes % ALL_EVERY else ALWAYS)
+
+    def at_the_end(self) -> None:
+        """Raise `Violated` if a promise does not hold at the end."""
+        check(self._evidence(), AT_THE_END)
+
+    def is_open(self) -> bool:
+        """Whether a request runs, or a job is left."""
+        query = "SELECT 1 FROM requests WHERE completed_at IS NULL UNION ALL SELECT 1 FROM jobs"
+        return bool(self._rows(query))
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, values).fetchall()
+
+    def _evidence(self) -> Evidence:
+        world, plan = self._world, self._world.plan
+        return Evidence(
+            rows=self._rows,
+            granted={team: plan.credits + self.granted[team] for team in world.teams},
+            perhaps_granted=self.perhaps_granted,
+            vendor_answers=self.vendor_answers,
+            addresses=world.addresses,
+            payments_meant=self._payments_meant(),
+            told=self.told,
+            callbacks=self.callbacks,
+            suppressed=self.suppressed,
+            erased=self.erased,
+            files=self._files,
+            budgets=list(self._budgets()),
+            is_calm=self.is_calm,
+            leases=self.leases,
+            caps=list(self._caps()),
+        )
+
+    def _payments_meant(self) -> dict[Question, int]:
+        """Each state file pays once for a question, and so does each script."""
+        plan, world, meant = self._world.plan, self._world, Counter(self.payments)
+        files = set()
+        for asked in plan.questions:
+            for person in asked.people:
+                team = world.team_of(asked.face)
+                question = Question(team, PROFILE + person, asked.type)
+                if asked.how is Asks.SCRIPT:
+                    meant[question] += 1
+                elif question not in files:
+                    files.add(question)
+                    meant[question] += 1
+        return dict(meant)
+
+    def _budgets(self) -> Iterator[Budget]:
+        plan, world = self._world.plan, self._world
+        for team in world.teams:
+            mine = [q for q in plan.questions if world.team_of(q.face) == team]
+            if mine and not any(q.how is Asks.SCRIPT for q in mine):
+                yield Budget(team_id=team, daily=plan.daily_budget, reserve=plan.reserve)
+
+    def _caps(self) -> Iterator[Cap]:
+        for question in self._world.plan.questions:
+            if question.how is Asks.LIST:
+                yield Cap(
+                    team_id=self._world.team_of(question.face),
+                    profiles=[PROFILE + person for person in question.people],
+                    max_credits=CAP,
+                )
+
+    def _files(self) -> Iterator[tuple[str, bytes]]:
+        for file in sorted(self._world.folder.rglob("*")):
+            if file.is_file():
+                yield file.name, file.read_bytes()
+
+
+def addresses(plan: Plan) -> dict[str, set[str]]:
+    """The addresses of each person at each source."""
+    return {
+        PROFILE + person: {
+            f"{person}.{kind}@{source}.example"
+            for kind in ("work", "personal")
+            for source in ("contacts", *plan.vendors)
+        }
+        for person in (*PEOPLE, *LISTED)
+    }
