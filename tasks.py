@@ -11,7 +11,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -44,18 +44,20 @@ NONE_COLLECTED = 5
 BENCHES = [
     *("start", "lookup", "import", "longpoll", "push", "service", "floor", "fleet"),
     *("waiting", "context", "face", "ending", "held", "infer", "list", "list_batches", "console"),
+    "tool_choice",
 ]
 
 
 def demo(*_options):
-    """Set everything up and run the main job: real answers through a real MCP client."""
-    install(".")
+    """Install it as users do, and run the main job: real answers through a real MCP client."""
+    need_pip()
+    install_unlocked(".")
     return run("mcp-enrichment", "demo")
 
 
 def test(*pytest_options):
     """Set everything up and run all checks: lint, types, import contracts, tests."""
-    install(EVERYTHING)
+    install()
     install_servers()
     # The tests start hundreds of processes, none of which has to compile the package.
     run("python", "-m", "compileall", "-q", "mcp_enrichment")
@@ -70,7 +72,7 @@ def test(*pytest_options):
 def check(*pytest_options):
     """Lint, types, import contracts, and the tests of what changed since the last commit."""
     if not is_there(str(BIN / "pytest")):
-        install(EVERYTHING)
+        install()
     tests = tests_of(changed_files())
     command = [BIN / "pytest", *SIDE_BY_SIDE, "worksteal", "--installing=none", *pytest_options]
     name = f"tests of what changed: {len(tests)} files"
@@ -187,14 +189,14 @@ def can_be_cut_off():
 
 def bench(*names):
     """Set everything up and run the named benchmarks, or all of them."""
-    install(EVERYTHING)
+    install()
     install_servers()
     return max(run("python", "-m", f"bench.{name}") for name in names or BENCHES)
 
 
 def chaos(*how_much):
     """Set everything up and kill services for some minutes: `chaos [REQUESTS [KILLS]]`."""
-    install(EVERYTHING)
+    install()
     install_servers()
     kinds = ("tests.support.chaos", "tests.support.chaos_fleet")
     return max(run("python", "-m", kind, *how_much) for kind in kinds)
@@ -202,23 +204,84 @@ def chaos(*how_much):
 
 def simulate(*options):
     """Run simulated worlds: `simulate [--seeds N] [--replay TOKEN] [--mutants [NAME ...]]`."""
-    install(EVERYTHING)
+    install()
     return run("python", "-m", "tests.simulation", *options)
 
 
 def docs():
     """Rewrite generated tables, links, store listings and tool snapshots."""
-    install(EVERYTHING)
+    install()
     return run("python", "-m", "tests.support.generated_docs")
 
 
-def install(what):
-    """Install the project, editable, into `.venv`."""
+def audit(*options):
+    """Report known vulnerabilities of the packages in `uv.lock`; options go to pip-audit."""
+    install()
+    return run("python", "packaging/audit.py", *options)
+
+
+def sbom():
+    """Write a CycloneDX bill of materials to `dist/sbom.cdx.json`: what users install."""
+    install()
+    return run("python", "packaging/sbom.py", "dist/sbom.cdx.json")
+
+
+def install():
+    """Install the project, editable, into `.venv`, with all extras as `uv.lock` has them."""
+    need_pip()
+    if install_locked():
+        return
+    failed = "The packages of uv.lock cannot be installed here: see above. "
+    if os.environ.get("CI"):
+        sys.exit(failed + "CI installs no others.")
+    print(failed + "Others that pyproject.toml allows are installed in their place.", flush=True)
+    install_unlocked(EVERYTHING)
+
+
+def install_locked():
+    """Install exactly the files in `uv.lock`, from the index that pip is set up for.
+
+    uv writes the list; pip installs it, as it knows this machine's index. Whether all worked.
+    """
+    with TemporaryDirectory() as folder:
+        of_uv, of_all = Path(folder, "uv.txt"), Path(folder, "all.txt")
+        of_uv.write_text(locked("uv"), "utf-8")
+        listing = ["export", "--quiet", "--frozen", "--all-extras", "--no-emit-project"]
+        exact = ["--no-deps", "--require-hashes", "--requirement"]
+        return (
+            pip_install(*exact, of_uv)
+            and not run("uv", *listing, "--output-file", of_all, stdout=subprocess.DEVNULL)
+            and pip_install(*exact, of_all)
+            and pip_install("--no-deps", "--no-build-isolation", "--editable", ".")
+        )
+
+
+def locked(name):
+    """The requirement of one package with its hashes, read from `uv.lock` without uv."""
+    import tomllib  # noqa: PLC0415 (an older Python has none, and is refused by `main`)
+
+    packages = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]
+    (package,) = (package for package in packages if package["name"] == name)
+    hashes = [file["hash"] for file in (package["sdist"], *package["wheels"])]
+    return " --hash=".join([f"{name}=={package['version']}", *hashes])
+
+
+def install_unlocked(what):
+    """Install the project, editable, with the newest packages that pyproject.toml allows."""
+    if not pip_install("--editable", what):
+        sys.exit("The installation failed: see above. It needs a reachable package index.")
+
+
+def need_pip():
+    """Make `.venv` if it has no pip."""
     if run("python", "-m", "pip", "--version", stdout=subprocess.DEVNULL):
         make_venv()
+
+
+def pip_install(*options):
+    """Run `pip install` in `.venv`; whether it worked."""
     quietly = ["--quiet", "--disable-pip-version-check"]
-    if run("python", "-m", "pip", "install", *quietly, "--editable", what):
-        sys.exit("The installation failed: see above. It needs a reachable package index.")
+    return not run("python", "-m", "pip", "install", *quietly, *options)
 
 
 def install_servers():
@@ -271,6 +334,8 @@ COMMANDS = {
     "chaos": chaos,
     "simulate": simulate,
     "docs": docs,
+    "audit": audit,
+    "sbom": sbom,
 }
 
 

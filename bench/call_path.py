@@ -4,7 +4,7 @@ Two calls are traced, each in a real process that has answered the same call onc
 of a stored contact over stdio, and a POST to the service with its lookup and its delivered
 callback. The counts are of distinct functions and methods of `mcp_enrichment` that run, and of
 their files; lambdas and comprehensions count as part of their function. A transaction that changes
-a row is a write transaction.
+a row is a write transaction. With `--list`, the files and functions follow each row.
 """
 
 from __future__ import annotations
@@ -73,10 +73,13 @@ class Recorder:
     def stop(self) -> None:
         """Write the counts, as one line of JSON, into the file that the parent named."""
         self.is_on = False
-        named = {code for code in self.codes if not code.co_name.startswith("<")}
+        functions: dict[str, list[str]] = {}
+        for code in self.codes:
+            if not code.co_name.startswith("<"):
+                file = code.co_filename.rpartition(PACKAGE)[2]
+                functions.setdefault(file, []).append(code.co_qualname)
         found = {
-            "functions": len(named),
-            "files": len({code.co_filename for code in named}),
+            "functions": functions,
             **{kind: self.transactions[kind] for kind in ("write", "read")},
         }
         written = Path(os.environ["CALL_PATH"])
@@ -110,8 +113,8 @@ class Recorder:
             self.transactions[kind] += 1
 
 
-def main() -> None:
-    """Print a row for each of the two calls."""
+def main(*, listed: bool) -> None:
+    """Print a row for each of the two calls, and if `listed`, what each runs."""
     print(f"{'':32} functions  files  write and read transactions")
     for name, follow in (("stored lookup over stdio", stdio), ("POST to delivered callback", post)):
         with tempfile.TemporaryDirectory() as folder:
@@ -122,16 +125,20 @@ def main() -> None:
                 capture_output=True,
             )
             found = follow(Path(folder))
-        counts = f"{found['functions']:9}  {found['files']:5}  {found['write']:5} {found['read']:5}"
+        functions = found["functions"]
+        runs = sum(map(len, functions.values()))
+        counts = f"{runs:9}  {len(functions):5}  {found['write']:5} {found['read']:5}"
         print(f"{name:32} {counts}")
+        for file, names in sorted(functions.items() if listed else ()):
+            print(f"  {file}: {', '.join(sorted(names))}")
 
 
-def stdio(folder: Path) -> dict[str, int]:
+def stdio(folder: Path) -> dict[str, Any]:
     """Trace a lookup of a stored contact by a client over stdio."""
     return anyio.run(_stdio, folder)
 
 
-async def _stdio(folder: Path) -> dict[str, int]:
+async def _stdio(folder: Path) -> dict[str, Any]:
     pid = folder / "pid"
     server = StdioServerParameters(
         command=sys.executable,
@@ -154,7 +161,7 @@ def asked(url: str, kind: str) -> dict[str, Any]:
     return {"linkedin_url": url, "type": kind, "wait_seconds": 20}
 
 
-def post(folder: Path) -> dict[str, int]:
+def post(folder: Path) -> dict[str, Any]:
     """Trace a POST to a service process, with its lookup and its callback."""
     ours = environment(folder)
     run = partial(subprocess.run, env=ours, check=True, capture_output=True, text=True)
@@ -225,11 +232,11 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, **named, "CALL_PATH": str(folder / "counts")}
 
 
-def written(folder: Path) -> dict[str, int]:
+def written(folder: Path) -> dict[str, Any]:
     """The counts of the child, once it has written them."""
     while not (counts := folder / "counts").exists():
         time.sleep(0.05)
-    found: dict[str, int] = json.loads(counts.read_text())
+    found: dict[str, Any] = json.loads(counts.read_text())
     return found
 
 
@@ -246,4 +253,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["child"]:
         follow_command(*sys.argv[2:])
     else:
-        main()
+        main(listed="--list" in sys.argv)

@@ -8,6 +8,7 @@ and they are answered after that. It validates, limits and logs nothing and runs
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import hmac
 import json
@@ -20,6 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mcp_enrichment.cli.garbage_collection import GC_THRESHOLDS
 from mcp_enrichment.cli.http_server import listening_socket, serve_app
 from mcp_enrichment.credentials.secret_file import read_or_create_secret
 from mcp_enrichment.service.db.sqlite import KEY_FILE
@@ -206,4 +208,6 @@ async def main(folder: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(*GC_THRESHOLDS)  # as the service does
+    gc.freeze()
     asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -6,13 +6,11 @@ With `holds` it runs no jobs, and learns of outcomes from the database alone.
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 import anyio
 import uvicorn
 
-from mcp_enrichment.service.accounts.teams import embedded_team
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
 from mcp_enrichment.service.context import ServiceContext
@@ -48,8 +46,7 @@ async def serve(file: Path, port: int, *, works: bool) -> None:
         completion_waiter=CompletionWaiter(database),
         wake=runner.wake,
     )
-    team_id = await database.write(lambda c: embedded_team(c, at=time.time()))
-    app = create_app(service, team_id)
+    app = create_app(service)
     config = uvicorn.Config(app, http=BoundedProtocol, port=port, log_config=None, access_log=False)
     async with anyio.create_task_group() as tasks:
         if works:

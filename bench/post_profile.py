@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from bench.service_load import until_drained
 from bench.stored import prepare
-from mcp_enrichment.app.service import service_app
+from mcp_enrichment.app.console import service_app
 from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.settings import Settings
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.types import ASGIApp, Message, Scope
+
+    from mcp_enrichment.doctor import Finding
 
 STORED = 10_000
 POSTS = 2_000
@@ -48,7 +50,7 @@ async def main() -> None:
         home = Path(folder)
         key = prepare(home, STORED)
         settings = Settings(data_dir=home, state_dir=home, rate_limit=1_000_000)
-        async with service_app(settings) as (app, _):
+        async with service_app(settings, no_findings) as (app, _):
             await post_and_look_up(app, settings.database_file, key, WARM_UP)
             before, before_of_loop = time.process_time(), time.thread_time()
             await post_and_look_up(app, settings.database_file, key, POSTS)
@@ -57,10 +59,15 @@ async def main() -> None:
         print(f"the event loop takes {of_loop / POSTS * 1000:.2f} ms a POST with its lookup,")
         print(f"SQLite's threads {of_others / POSTS * 1000:.2f} ms")
         profiles = profile_new_threads()
-        async with service_app(settings) as (app, _):
+        async with service_app(settings, no_findings) as (app, _):
             profiles.append(started_profile())
             await post_and_look_up(app, settings.database_file, key, POSTS)
     show(profiles)
+
+
+def no_findings(_settings: Settings) -> Sequence[Finding]:
+    """The console's page of checks is not opened."""
+    return []
 
 
 async def post_and_look_up(app: ASGIApp, database: Path, key: str, posts: int) -> None:

@@ -50,6 +50,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Otherwise a worker would be alone with one at the end.
+    items.sort(key=lambda one: one.get_closest_marker("long") is None)
     wanted = config.getoption("--installing")
     if wanted == "too":
         return
@@ -70,7 +72,7 @@ def _nothing_outside_is_reached() -> Iterator[None]:
     assert not reached, f"the test connected to {reached}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 
@@ -91,8 +93,16 @@ async def vendor() -> AsyncIterator[ScriptedServer]:
         yield end
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A headless Chromium of the test's own. It reaches no more than the test's process does."""
+@pytest.fixture(scope="module")
+async def _chromium() -> AsyncIterator[Browser]:
+    """One for the tests of a file, as its start takes longer than most tests."""
     async with chromium() as started:
         yield started
+
+
+@pytest.fixture
+async def browser(_chromium: Browser) -> AsyncIterator[Browser]:
+    """A headless Chromium without a profile. It reaches no more than the test's process does."""
+    yield _chromium
+    for context in _chromium.contexts:
+        await context.close()

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mcp_enrichment.cli.serve import GC_THRESHOLDS, frozen_imports
+from mcp_enrichment.cli.garbage_collection import GC_THRESHOLDS, frozen_imports
 
 with frozen_imports():  # as the command does
     import anyio
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from mcp_enrichment.client.client import EnrichmentClient
-    from mcp_enrichment.client.protocols import GetClient
+    from mcp_enrichment.client.scoped import GetClient
 
 
 PURSE = CreditsView(balance=250, spent_today=0, left=None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mcp_enrichment.app.client import request_memory
 from mcp_enrichment.app.service import database, running_service, shared_secret
 from mcp_enrichment.console.console import Console, Facts
+from mcp_enrichment.console.neighbours import is_of_this_user
 from mcp_enrichment.console.routes import routes
 from mcp_enrichment.console.sessions import Sessions
 from mcp_enrichment.contract.errors import StorageFailed
@@ -73,7 +74,8 @@ async def local_console(
         await opened.write(partial(embedded_team, at=time.time()))
         secret = secrets.token_bytes(32)
         console = _console(settings, service, examine, secret, is_local=True)
-        app = ServiceApp(routes(console), service, None, None)
+        console.admits = is_of_this_user
+        app = ServiceApp(routes(console), service, None)
         async with console.uploads:
             yield app, service.shutdown, console.link_token
 

@@ -35,6 +35,7 @@ from mcp_enrichment.mcp.http.auth.authenticator import (
 )
 from mcp_enrichment.mcp.http.auth.jwks import JWKSCache
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope, current_request
+from mcp_enrichment.mcp.http.discovery import Discovery
 from mcp_enrichment.mcp.http.request import HTTPError
 from mcp_enrichment.mcp.http.webhook_route import WEBHOOKS, WebhookRoute
 from mcp_enrichment.mcp.server import create_server
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from mcp_enrichment.client.client import EnrichmentClient
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.http.allowed_hosts import AllowedHosts
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.settings import Settings
@@ -77,7 +78,7 @@ class Accounts:
 
     team_of: Callable[[str], Awaitable[int | None]]
     """The team of a key."""
-    client_of: Callable[[Principal], Awaitable[EnrichmentBackend]]
+    client_of: Callable[[Principal], Awaitable[ToolClient]]
     shutdown: GracefulShutdown
     """Ends all waits with the last known results."""
     webhooks: Webhooks | None = None
@@ -95,7 +96,7 @@ async def embedded_accounts(settings: Settings) -> AsyncIterator[Accounts]:
             await teams.named(settings.oauth_team)  # raises at the start if it does not exist
         async with lazy_by_key(teams.client) as client_of_team:
 
-            async def client_of(caller: Principal) -> EnrichmentBackend:
+            async def client_of(caller: Principal) -> ToolClient:
                 if caller.team_id is not None:
                     return await client_of_team(caller.team_id)
                 if caller == OPERATOR:
@@ -151,7 +152,7 @@ async def remote_accounts(settings: Settings) -> AsyncIterator[Accounts]:
                 await api_keys.authenticate(await local(), key) if api_keys.key_id_of(key) else None
             )
 
-        async def client_of(caller: Principal) -> EnrichmentBackend:
+        async def client_of(caller: Principal) -> ToolClient:
             return client if caller == OPERATOR else _scoped_client(client, caller, secret)
 
         shutdown = GracefulShutdown()
@@ -168,7 +169,7 @@ def _webhooks(settings: Settings, secret: bytes) -> Webhooks | None:
     return Webhooks(url=f"{settings.public_root}{WEBHOOKS}", secret=secret, file=file)
 
 
-def _scoped_client(client: EnrichmentClient, caller: Principal, secret: bytes) -> EnrichmentBackend:
+def _scoped_client(client: EnrichmentClient, caller: Principal, secret: bytes) -> ToolClient:
     signer = IdSigner(secret=secret, caller=caller.name)
     return ScopedClient(client=client, signer=signer, may_submit=caller.may(Scope.SPEND))
 
@@ -206,7 +207,7 @@ async def mcp_http_app(
             yield app, accounts.shutdown
 
 
-async def _client_for_caller(accounts: Accounts) -> EnrichmentBackend:
+async def _client_for_caller(accounts: Accounts) -> ToolClient:
     request = current_request.get()
     if request.over_limit:
         raise request.over_limit
@@ -243,6 +244,20 @@ def _http_config(settings: Settings, names: AllowedHosts, accounts: Accounts) ->
         public_url=settings.public_root,
         resource=resource,
         webhooks=webhooks,
+        discovery=_discovery(settings),
+    )
+
+
+def _discovery(settings: Settings) -> Discovery | None:
+    root = settings.public_root
+    if root is None:
+        return None
+    return Discovery(
+        endpoint=f"{root}{MCP_PATH}",
+        root=root,
+        card_path=settings.server_card_path,
+        catalog_path=settings.ai_catalog_path,
+        has_issuer=settings.oauth_issuer is not None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The most that one credit costs in money, by the prices in the settings."""
+"""The most that one lookup costs in money, by the prices in the settings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ CONTRACT_VENDOR = "salesfinity"
 
 
 def credit_price(settings: Settings) -> CreditPrice | None:
-    """The most that a credit costs; None if a price that it depends on is not set.
+    """The most that one lookup costs, which is one credit of the service; None if it is unknown.
 
-    With a service elsewhere it is the price of the vendor. With the embedded service, a lookup asks
-    each vendor once at most, and each charges for an address or for a miss. So it is the sum, over
-    the vendors, of the higher of the two prices.
+    With the service at `VENDOR_URL` it is the price of its credit. With the embedded service, a
+    lookup asks each vendor once at most. Each charges for an address, and some (Wiza) for a miss.
+    So it is the sum, over the vendors, of the dearer of the two. It is unknown for another service,
+    and if the price of a vendor is not set.
     """
     if not settings.prices:
         return None

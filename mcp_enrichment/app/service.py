@@ -188,18 +188,14 @@ def _service_context(
 
 def _source_limiter(settings: Settings, sources: Sequence[Source]) -> SourceLimiter:
     """The rate limits of the sources: those of the settings, else those of the vendor."""
+    from mcp_enrichment.contract.source_limit import SourceLimit
     from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
-    from mcp_enrichment.service.lookup.source_slots import LookupLimit
     from mcp_enrichment.service.sources.base import is_vendor
 
-    limits = {
-        source.name: LookupLimit(at_once=source.terms.at_once, per_second=source.terms.per_second)
-        for source in sources
-        if is_vendor(source)
-    }
-    for limit in settings.source_limits:
-        known = limits.get(limit.source, LookupLimit())
-        limits[limit.source] = LookupLimit(
+    limits = {source.name: source.terms.limit for source in sources if is_vendor(source)}
+    for name, limit in settings.source_limits.items():
+        known = limits.get(name, SourceLimit())
+        limits[name] = SourceLimit(
             at_once=limit.at_once or known.at_once,
             per_second=limit.per_second or known.per_second,
         )

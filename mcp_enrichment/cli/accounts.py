@@ -22,9 +22,6 @@ from mcp_enrichment.service.billing import ledger
 if TYPE_CHECKING:
     from mcp_enrichment.service.db.database import Database
 
-MAX_AMOUNT = 1_000_000
-"""A limit for typing errors."""
-
 
 @click.group()
 def teams() -> None:
@@ -109,7 +106,7 @@ def credits_group(context: click.Context) -> None:
 
 
 @credits_group.command()
-@click.argument("amount", type=click.IntRange(1, MAX_AMOUNT))
+@click.argument("amount", type=click.IntRange(1, ledger.MAX_AMOUNT))
 @team_option
 @with_service_database
 def grant(database: Database, amount: int, team: str) -> None:
@@ -122,7 +119,7 @@ def grant(database: Database, amount: int, team: str) -> None:
 
 
 @credits_group.command(context_settings={"ignore_unknown_options": True})
-@click.argument("amount", type=click.IntRange(-MAX_AMOUNT, MAX_AMOUNT))
+@click.argument("amount", type=click.IntRange(-ledger.MAX_AMOUNT, ledger.MAX_AMOUNT))
 @click.option("--reason", required=True, help="Why; recorded in the ledger.")
 @team_option
 @with_service_database

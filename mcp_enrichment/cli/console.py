@@ -51,4 +51,5 @@ async def _serve(settings: Settings, listening: socket.socket, in_browser: bool)
         if in_browser:
             # A browser of the terminal ends with its last page, so it must not be waited for.
             Thread(target=webbrowser.open, args=(link,), daemon=True).start()
-        await serve_app(app, shutdown, listening, "The console is open")
+        opened = "The console is open"
+        await serve_app(app, shutdown, listening, opened, behind_proxy=False)

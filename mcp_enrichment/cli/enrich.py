@@ -20,8 +20,8 @@ from mcp_enrichment.mcp.next_steps import next_step
 from mcp_enrichment.mcp.outputs import to_enrichment
 
 if TYPE_CHECKING:
-    from mcp_enrichment.client.protocols import EnrichmentBackend
     from mcp_enrichment.client.results import EnrichmentResult
+    from mcp_enrichment.client.scoped import ToolClient
 
 
 EXIT_NO_EMAIL = 3
@@ -96,7 +96,7 @@ def _enrich_one(url: str, email_type: str, *, refresh: bool, as_json: bool) -> N
 
 
 async def _final(
-    client: EnrichmentBackend, url: str, email_type: str, *, refresh: bool
+    client: ToolClient, url: str, email_type: str, *, refresh: bool
 ) -> EnrichmentResult:
     request = await client.request(
         url, EmailType(email_type), force_refresh=refresh, wait=WAIT_SECONDS

@@ -17,7 +17,7 @@ import click
 from mcp_enrichment.cli.common import call_with_client, reading_bar
 from mcp_enrichment.cli.list_lookup import ListLookup
 from mcp_enrichment.cli.list_output import (
-    Format,
+    OutputFormat,
     check_output,
     output_lines,
     print_answers,
@@ -59,13 +59,13 @@ class ListOptions:
     is_confirmed: bool
 
     @property
-    def format(self) -> Format:
+    def format(self) -> OutputFormat:
         """As given, else by the name of the output, else by whether a person reads stdout."""
         if self.form:
-            return Format(self.form)
+            return OutputFormat(self.form)
         if self.out:
-            return Format.JSONL if self.out.suffix == ".jsonl" else Format.CSV
-        return Format.TABLE if sys.stdout.isatty() else Format.CSV
+            return OutputFormat.JSONL if self.out.suffix == ".jsonl" else OutputFormat.CSV
+        return OutputFormat.TABLE if sys.stdout.isatty() else OutputFormat.CSV
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +88,7 @@ class Preview:
 
 def enrich_list(options: ListOptions) -> None:
     """Run the command. Exits with its code."""
-    if options.out and options.format is Format.TABLE:
+    if options.out and options.format is OutputFormat.TABLE:
         raise click.UsageError("--format: a table is not written to a file. Use csv or jsonl.")
     with endings_as_ctrl_c(), closing(ListTable()) as table:
         identity = _read(options, table)
@@ -209,7 +209,7 @@ def _look_up(options: ListOptions, table: ListTable, preview: Preview) -> None:
 
 
 def _write(options: ListOptions, table: ListTable) -> None:
-    if options.format is Format.TABLE:
+    if options.format is OutputFormat.TABLE:
         print_answers(table)
     elif options.out:
         save(options.out, output_lines(table, options.format))

@@ -59,10 +59,16 @@ class _Server(uvicorn.Server):
 
 
 async def serve_app(
-    app: ASGIApp, shutdown: GracefulShutdown, listening: socket.socket, start_line: str
+    app: ASGIApp,
+    shutdown: GracefulShutdown,
+    listening: socket.socket,
+    start_line: str,
+    *,
+    behind_proxy: bool = True,
 ) -> None:
     """Serve until a signal arrives, then shut down gracefully. A second signal ends it at once.
-    `start_line`: the line that is logged at the start."""
+    `start_line`: the line that is logged at the start. `behind_proxy`: whether a proxy on this
+    machine may name the caller's address in a header."""
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,
@@ -71,6 +77,7 @@ async def serve_app(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=behind_proxy,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     BoundedProtocol.most = connections_within(_raise_file_limit())

@@ -27,7 +27,7 @@ from mcp_enrichment.contract.errors import CommandError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mcp_enrichment.cli.list_table import ListRow, ListTable
+    from mcp_enrichment.cli.list_table import AnsweredRow, ListTable
 
 ADDED = Answer._fields
 """The columns that are added to those of the input."""
@@ -38,16 +38,16 @@ MAX_LINE = 2**20
 _PREFIX = "https://www.linkedin.com/in/"
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     CSV = "csv"
     JSONL = "jsonl"
     TABLE = "table"
 
 
-def output_lines(table: ListTable, form: Format) -> Iterator[str]:
+def output_lines(table: ListTable, form: OutputFormat) -> Iterator[str]:
     """The lines of the output: CSV begins with a header; in JSON Lines each row has all keys."""
     kept, added = _columns(table)
-    if form is Format.JSONL:
+    if form is OutputFormat.JSONL:
         keys = _unique([title or f"column_{n}" for n, title in enumerate(kept, start=1)])
         for row in table.answered():
             cells = dict(zip(keys, _cells(row, len(keys)), strict=True))
@@ -63,7 +63,7 @@ def output_lines(table: ListTable, form: Format) -> Iterator[str]:
         yield line([*map(of_input, _cells(row, len(kept))), *values])
 
 
-def check_output(out: Path, source: Path | None, table: ListTable, form: Format) -> None:
+def check_output(out: Path, source: Path | None, table: ListTable, form: OutputFormat) -> None:
     """Raise `click.UsageError` if the output cannot be written, or would replace any file but an
     earlier output of this input."""
     folder = Path(os.path.realpath(out)).parent  # of the file that a link names
@@ -144,7 +144,7 @@ def _unique(titles: Iterable[str]) -> Sequence[str]:
     return list(unique)
 
 
-def _cells(row: ListRow, width: int) -> Sequence[str]:
+def _cells(row: AnsweredRow, width: int) -> Sequence[str]:
     return [*row.cells[:width], *[""] * (width - len(row.cells))]
 
 
@@ -168,12 +168,12 @@ class _CsvLine:
         return self._text.getvalue()
 
 
-def _is_earlier(out: Path, table: ListTable, form: Format) -> bool:
+def _is_earlier(out: Path, table: ListTable, form: OutputFormat) -> bool:
     """Whether the file is empty, or its first line has the columns of our output."""
     with out.open(encoding="utf-8", errors="replace", newline="") as file:
         written = file.readline(MAX_LINE)
     ours = next(output_lines(table, form), "")
-    if not written or form is Format.CSV:
+    if not written or form is OutputFormat.CSV:
         return written in ("", ours)
     try:
         return list(json.loads(written)) == list(json.loads(ours or "[]"))

@@ -50,7 +50,7 @@ class Answer(NamedTuple):
     reason: str | None
 
 
-class ListRow(NamedTuple):
+class AnsweredRow(NamedTuple):
     """A row of the input with its answer."""
 
     cells: Sequence[str]
@@ -114,7 +114,7 @@ class ListTable:
             added = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
             self._db.execute(added, (index + 1, *answer))
 
-    def answered(self) -> Iterator[ListRow]:
+    def answered(self) -> Iterator[AnsweredRow]:
         """All rows in their order. A repeated row costs nothing."""
         joined = (
             "SELECT cells, lack, is_repeat, profile, answers.* FROM rows"
@@ -132,7 +132,7 @@ class ListTable:
                     answer = Answer(*values)
                 if is_repeat and answer.credits:
                     answer = answer._replace(credits=0)
-                yield ListRow(json.loads(cells), profile, answer)
+                yield AnsweredRow(json.loads(cells), profile, answer)
 
 
 def _nothing(status: str, reason: str | None = None) -> Answer:

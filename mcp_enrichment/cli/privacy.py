@@ -18,7 +18,6 @@ from mcp_enrichment.cli.common import (
     with_service_database,
 )
 from mcp_enrichment.service.privacy import audit_log, subject_requests, suppression
-from mcp_enrichment.service.privacy.export_text import export_text
 from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from mcp_enrichment.service.sources.exports.email_address import clean_email
 
@@ -97,7 +96,7 @@ def erase(database: Database, subject: NamedSubject, without_suppressing: bool) 
 def export(database: Database, subject: NamedSubject) -> None:
     """Print all that is stored about a person, as JSON."""
     found = subject_requests.export(database, subject, at=time.time())
-    click.echo(export_text(found))
+    click.echo(subject_requests.export_text(found))
 
 
 @privacy.command("list")

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import gc
 import sys
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from mcp_enrichment.cli.errors import load_server_settings, load_settings
+from mcp_enrichment.cli.garbage_collection import GC_THRESHOLDS, frozen_imports
 from mcp_enrichment.cli.logs import configure_logs, make_nonblocking
 from mcp_enrichment.cli.otel import export_spans
+from mcp_enrichment.contract.defaults import INVALID_SETTINGS_EXIT
 from mcp_enrichment.contract.errors import EnrichmentError, Unauthorized
 from mcp_enrichment.contract.explanation import invalid_setting
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
 
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.stdio.early import EarlyAnswers
     from mcp_enrichment.settings import Settings
 
 HOST = "127.0.0.1"
 PORT = 8701
-INVALID_SETTINGS_EXIT = 2
-"""The exit code of every command with invalid settings."""
-GC_THRESHOLDS = (5_000, 20, 100)
-"""For a server with thousands of waits. They are millions of live objects, and a full collection
-takes seconds in which nothing is served. With these thresholds, young objects are collected in
-steps of at most 0.1 s, and all objects only once that may free a gigabyte."""
 TERMINAL_HINT = """\
 This is an MCP server: a chat client starts it and talks to it over stdin and stdout.
 To set one up see `mcp-enrichment setup --help`; to try it now run `mcp-enrichment demo`.
@@ -137,7 +132,7 @@ def _serve_error(error: click.UsageError | EnrichmentError, early: EarlyAnswers 
         message, answer = error.to_person(), error
     click.echo(f"Error: {message}", err=True)
 
-    async def fail() -> EnrichmentBackend:
+    async def fail() -> ToolClient:
         raise answer
 
     async def run() -> None:
@@ -146,14 +141,3 @@ def _serve_error(error: click.UsageError | EnrichmentError, early: EarlyAnswers 
 
     run_until_signalled(run)
     sys.exit(INVALID_SETTINGS_EXIT)
-
-
-@contextmanager
-def frozen_imports() -> Iterator[None]:
-    """Exclude all objects that the block imports from garbage collection: they are never freed."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,6 +14,7 @@ import click
 from mcp_enrichment.app.service import job_worker
 from mcp_enrichment.app.service import migrate as migrate_database
 from mcp_enrichment.cli.errors import load_server_settings, load_settings
+from mcp_enrichment.cli.garbage_collection import GC_THRESHOLDS, frozen_imports
 from mcp_enrichment.cli.otel import export_spans
 from mcp_enrichment.service.db.migrate import HEAD
 
@@ -38,6 +41,7 @@ def service(host: str, port: int, no_jobs: bool) -> None:
     """
     from mcp_enrichment.cli.http_server import listening_socket  # a worker does without uvicorn
 
+    gc.set_threshold(*GC_THRESHOLDS)
     settings = load_server_settings()
     with listening_socket(host, port) as listening, export_spans():
         anyio.run(_serve_contract, settings, listening, not no_jobs)
@@ -49,6 +53,7 @@ def worker() -> None:
 
     Any number of them may run. `mcp-enrichment service --no-jobs` serves without working.
     """
+    gc.set_threshold(*GC_THRESHOLDS)
     settings = load_server_settings()
     with export_spans():
         anyio.run(_run_worker, settings)
@@ -67,11 +72,14 @@ def migrate() -> None:
 
 async def _serve_contract(settings: Settings, listening: socket.socket, jobs: bool) -> None:
     """Serve the contract until a signal arrives. Then finish open responses and release leases."""
-    from mcp_enrichment.app.console import service_app
-    from mcp_enrichment.cli.doctor import service_findings
-    from mcp_enrichment.cli.http_server import root_url, serve_app
+    async with AsyncExitStack() as stack:
+        with frozen_imports():
+            from mcp_enrichment.app.console import service_app
+            from mcp_enrichment.cli.doctor import service_findings
+            from mcp_enrichment.cli.http_server import root_url, serve_app
 
-    async with service_app(settings, service_findings, jobs=jobs) as (app, shutdown):
+            serving = service_app(settings, service_findings, jobs=jobs)
+            app, shutdown = await stack.enter_async_context(serving)
         await serve_app(app, shutdown, listening, f"Serving on {root_url(listening)}")
 
 

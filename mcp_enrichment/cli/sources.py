@@ -22,11 +22,11 @@ from mcp_enrichment.cli.spending import report
 from mcp_enrichment.contract.models import EmailType, Reason
 from mcp_enrichment.service.contacts.own_sources import keyless_sources
 from mcp_enrichment.service.lookup import circuit_breaker
-from mcp_enrichment.service.lookup.call_history import Period
-from mcp_enrichment.service.lookup.spending_report import spending_report
 from mcp_enrichment.service.lookup.trial_lookup import trial_lookup
 from mcp_enrichment.service.privacy.masking import masked_address
 from mcp_enrichment.service.privacy.suppression import is_suppressed
+from mcp_enrichment.service.reports.call_history import Period
+from mcp_enrichment.service.reports.spending_report import spending_report
 from mcp_enrichment.service.sources import factory
 from mcp_enrichment.service.sources.base import (
     Hit,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from mcp_enrichment.service.db.database import Database
     from mcp_enrichment.service.lookup.circuit_breaker import Circuit
-    from mcp_enrichment.service.lookup.spending_report import SourceSpending
+    from mcp_enrichment.service.reports.spending_report import SourceSpending
     from mcp_enrichment.service.sources.base import Outcome, Source
 
 PAUSE_REASONS = {

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.lookup.order_report import OrderReport
-    from mcp_enrichment.service.lookup.source_order import CheapestOrder
-    from mcp_enrichment.service.lookup.spending_report import SourceSpending, SpendingReport
+    from mcp_enrichment.service.reports.order_report import OrderReport
+    from mcp_enrichment.service.reports.source_order import CheapestOrder
+    from mcp_enrichment.service.reports.spending_report import SourceSpending, SpendingReport
 
 ROUGH = (
     "A later source was asked only about people whom the earlier ones missed: the figures of "
@@ -60,8 +60,8 @@ def report(database: Database, days: float | None, email_type: str | None, form:
     Money is the credits of a vendor times its price in ENRICHMENT_PRICES.
     """
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.lookup.call_history import Period
-    from mcp_enrichment.service.lookup.spending_report import spending_report
+    from mcp_enrichment.service.reports.call_history import Period
+    from mcp_enrichment.service.reports.spending_report import spending_report
 
     settings = load_settings()
     period = Period(
@@ -86,7 +86,7 @@ def _print_json(report: SpendingReport, currency: str | None) -> None:
 
 
 def _print_csv(report: SpendingReport, currency: str | None) -> None:
-    from mcp_enrichment.service.lookup.spending_report import SourceSpending
+    from mcp_enrichment.service.reports.spending_report import SourceSpending
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -155,7 +155,7 @@ def _unknown_charges(source: SourceSpending, calls: int) -> str:
 
 
 def _order(found: OrderReport, currency: str | None) -> str:
-    from mcp_enrichment.service.lookup.source_order import MIN_ANSWERED
+    from mcp_enrichment.service.reports.source_order import MIN_ANSWERED
 
     kind = f"{found.email_type} addresses"
     if found.not_priced:
@@ -171,7 +171,7 @@ def _order(found: OrderReport, currency: str | None) -> str:
 
 
 def _saving(order: CheapestOrder, unit: str) -> str:
-    from mcp_enrichment.service.lookup.source_order import DRAWS, INTERVAL
+    from mcp_enrichment.service.reports.source_order import DRAWS, INTERVAL
 
     names = ", ".join(order.sources)
     cost = f"A lookup costs {order.cost:.4f}{unit}"

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from mcp_enrichment.client.balance import BalanceReader
-from mcp_enrichment.client.batch_poster import BatchPoster
 from mcp_enrichment.client.concurrency import SharedCall
 from mcp_enrichment.client.http_api import HTTPApi
 from mcp_enrichment.client.lists import ListItem, ListPreview, ListRow, ListRun, preview_list
 from mcp_enrichment.client.poll_schedule import PollSchedule
 from mcp_enrichment.client.poller import RESPONSE_MARGIN, NoResponseYet, Poller
-from mcp_enrichment.client.post_sender import PostSender
+from mcp_enrichment.client.post_sender import BatchPoster, PostSender
 from mcp_enrichment.client.results import EnrichmentResult, from_response
 from mcp_enrichment.client.retry import with_retries
 from mcp_enrichment.client.saved_lists import read_list, save_list
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from mcp_enrichment.client.protocols import ServiceApi
+    from mcp_enrichment.client.service_api import ServiceApi
     from mcp_enrichment.client.state.records import RequestRecord
     from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.contract.models import Credits, EnrichmentBody

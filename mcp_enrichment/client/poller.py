@@ -16,7 +16,7 @@ from mcp_enrichment.contract.errors import EnrichmentError, ServiceUnavailable
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from mcp_enrichment.client.protocols import ServiceApi
+    from mcp_enrichment.client.service_api import ServiceApi
     from mcp_enrichment.client.webhooks import Webhooks
     from mcp_enrichment.contract.models import EnrichmentBody
 

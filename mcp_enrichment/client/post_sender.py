@@ -1,17 +1,24 @@
-"""Sends a POST, and retries it if that cannot cost a second credit."""
+"""Sends POSTs, and retries one if that cannot cost a second credit.
+
+Those of lists are sent together, to a service that accepts batches. Each request is saved, sent
+again and given up like a single one: a batch only changes the way it is sent.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
+from mcp_enrichment.client.concurrency import SharedCall
+from mcp_enrichment.client.http_api import MAX_IN_FLIGHT, PostResult
 from mcp_enrichment.client.retry import Retries
 from mcp_enrichment.client.state.records import PendingPost, RequestRecord, StoredRequest
 from mcp_enrichment.contract.errors import (
+    BadAnswer,
     EnrichmentError,
     IdempotencyConflict,
     InvalidArguments,
@@ -21,9 +28,11 @@ from mcp_enrichment.contract.errors import (
 from mcp_enrichment.contract.http import IDEMPOTENCY_SECONDS
 
 if TYPE_CHECKING:
-    from mcp_enrichment.client.batch_poster import BatchPoster
-    from mcp_enrichment.client.http_api import PostResult
-    from mcp_enrichment.client.protocols import ServiceApi
+    from collections.abc import Sequence
+
+    from anyio.abc import TaskGroup
+
+    from mcp_enrichment.client.service_api import ServiceApi
     from mcp_enrichment.client.state.records import BodyCipher
     from mcp_enrichment.client.state.requests import RequestStore
     from mcp_enrichment.client.webhooks import Webhooks
@@ -34,9 +43,12 @@ POST_RETRY_SECONDS = 15.0
 REPEAT_SECONDS = IDEMPOTENCY_SECONDS - 3600.0
 """Age up to which a POST is repeated. An hour is left for its wait, its retries and its way."""
 
+BATCHES_AT_ONCE = 2
+"""Batches under way. Requests that come meanwhile form the next one."""
+
 
 @dataclass(kw_only=True, slots=True)
-class Attempt:
+class PostAttempt:
     """One POST and its retries."""
 
     record: RequestRecord
@@ -73,7 +85,7 @@ class PostSender:
     cipher: BodyCipher = field(repr=False)
     webhooks: Webhooks | None = None
 
-    async def send(self, attempt: Attempt) -> PostResult:
+    async def send(self, attempt: PostAttempt) -> PostResult:
         """Send the POST; retry it if that cannot cost a second credit."""
         retries, may_have_arrived = Retries(POST_RETRY_SECONDS), False
         while True:
@@ -96,7 +108,7 @@ class PostSender:
                     raise
             await anyio.sleep(pause)
 
-    async def _send_once(self, attempt: Attempt) -> PostResult:
+    async def _send_once(self, attempt: PostAttempt) -> PostResult:
         """Send one POST; a second one without our callback URL if that may be refused."""
         key = attempt.record.key
         # The answer to a batch may be lost for many: only with keys it is certain to be repeated.
@@ -143,3 +155,73 @@ def is_key_kept(record: RequestRecord) -> bool:
     """Whether a service that recognises a POST by its key still recognises this one: later it would
     take a repeat for a new request, and charge again."""
     return abs(time.time() - record.asked_at) < REPEAT_SECONDS
+
+
+class _Post(NamedTuple):
+    request: EnrichmentRequest
+    key: str
+    call: SharedCall[PostResult]
+
+
+class BatchPoster:
+    """Sends POSTs that wait at the same time as one batch."""
+
+    def __init__(self, api: ServiceApi, tasks: TaskGroup) -> None:
+        self._api = api
+        self._tasks = tasks
+        self._waiting: list[_Post] = []
+        self._turns = anyio.CapacityLimiter(BATCHES_AT_ONCE)
+        self._is_refused = False
+        self.slots = anyio.CapacityLimiter(2 * MAX_IN_FLIGHT)
+        """Bounds the requests that are saved and not answered yet, or still wait to be sent."""
+
+    @property
+    def limit(self) -> int:
+        """The most requests of a batch; 0 if the service is not known to accept batches, or accepts
+        so few requests that single POSTs are faster."""
+        limit = self._api.batch_limit
+        return 0 if self._is_refused or limit < MAX_IN_FLIGHT else limit
+
+    async def post(self, request: EnrichmentRequest, *, key: str) -> PostResult:
+        """Submit a request as `ServiceApi.post`, with others if the service takes batches."""
+        if not self.limit:
+            return await self._api.post(request, key=key)
+        call = SharedCall[PostResult]()
+        self._waiting.append(_Post(request, key, call))
+        self._tasks.start_soon(self._send_waiting)
+        return await call.result_or_error()
+
+    def widen(self) -> None:
+        """Let as many requests wait as fill the batches. The service recognises a repeated POST, so
+        one that is saved and not sent is only sent later."""
+        self.slots.total_tokens = max(self.slots.total_tokens, BATCHES_AT_ONCE * self.limit)
+
+    async def _send_waiting(self) -> None:
+        async with self._turns:
+            most = self.limit or len(self._waiting)
+            posts, self._waiting = self._waiting[:most], self._waiting[most:]
+            if len(posts) > 1 and self.limit:
+                await self._send_batch(posts)
+            else:
+                await self._send_each(posts)
+
+    async def _send_batch(self, posts: Sequence[_Post]) -> None:
+        try:
+            results = await self._api.post_batch([(post.request, post.key) for post in posts])
+        except (InvalidArguments, BadAnswer):  # it takes no such batch, and has started nothing
+            self._is_refused = True
+            await self._send_each(posts)
+        except Exception as error:  # noqa: BLE001 (raised again in each caller)
+            for post in posts:
+                post.call.fail(error)
+        else:
+            for post, result in zip(posts, results, strict=True):
+                if isinstance(result, PostResult):
+                    post.call.set_result(result)
+                else:
+                    post.call.fail(result)
+
+    async def _send_each(self, posts: Sequence[_Post]) -> None:
+        async with anyio.create_task_group() as tasks:
+            for post in posts:
+                tasks.start_soon(post.call.run, partial(self._api.post, post.request, key=post.key))

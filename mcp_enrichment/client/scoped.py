@@ -10,7 +10,7 @@ import hmac
 import math
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mcp_enrichment.client.results import as_reused
 from mcp_enrichment.contract.digests import mac_of
@@ -18,7 +18,7 @@ from mcp_enrichment.contract.errors import Unauthorized, UnknownEnrichment
 from mcp_enrichment.contract.explanation import NOTHING_SENT, Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.lists import ListPreview, ListRow
@@ -76,7 +76,7 @@ MAY_NOT_SPEND = Explanation(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScopedClient:
-    """An `EnrichmentBackend` with ids that only this caller can use.
+    """The methods of `EnrichmentClient` that tools call, with ids that only this caller can use.
 
     A lookup is paid for once for all callers: a caller that joins another's request gets an id of
     its own, and does not see the other's `external_id`.
@@ -189,3 +189,9 @@ def _for_caller(result: EnrichmentResult, verified: VerifiedId, signed_id: str) 
     if verified.is_own:
         return replace(result, id=signed_id)
     return replace(as_reused(result), id=signed_id, external_id=None)
+
+
+ToolClient: TypeAlias = "EnrichmentClient | ScopedClient"
+"""The client that tools call."""
+GetClient: TypeAlias = "Callable[[], Awaitable[ToolClient]]"
+"""Connects on the first call, and returns the same client afterwards."""

@@ -16,7 +16,7 @@ import anyio
 
 from mcp_enrichment.client.concurrency import SharedCall
 from mcp_enrichment.client.http_api import POST_SECONDS, has_usable_email
-from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, Attempt, is_key_kept
+from mcp_enrichment.client.post_sender import POST_RETRY_SECONDS, PostAttempt, is_key_kept
 from mcp_enrichment.client.results import EnrichmentResult, as_reused, from_response
 from mcp_enrichment.client.state.records import (
     RequestRecord,
@@ -287,7 +287,7 @@ class Submitter:
                 cap=submission.cap,
             ):
                 return None
-            attempt = Attempt(
+            attempt = PostAttempt(
                 record=record,
                 post=post,
                 before=expected,
@@ -314,7 +314,7 @@ class Submitter:
             post = self._sender.pending(record, name, sent)
             if not await self._store.save_before_post(record, post, expected=stored, budget=None):
                 raise RequestChanged
-            attempt = Attempt(
+            attempt = PostAttempt(
                 record=record,
                 post=post,
                 before=stored,
@@ -327,7 +327,7 @@ class Submitter:
             )
             return await self._send_and_save(attempt)
 
-    async def _send_and_save(self, attempt: Attempt) -> Submitted:
+    async def _send_and_save(self, attempt: PostAttempt) -> Submitted:
         record = attempt.record
         try:
             posted = await self._sender.send(attempt)
@@ -375,7 +375,7 @@ def _belongs_to(result: EnrichmentResult, stored: StoredRequest, record: Request
     return result.type is record.type
 
 
-def _to_result(attempt: Attempt, posted: PostResult) -> EnrichmentResult:
+def _to_result(attempt: PostAttempt, posted: PostResult) -> EnrichmentResult:
     result = from_response(posted.enrichment)
     return replace(
         result,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mcp_enrichment.service.context import ServiceContext
     from mcp_enrichment.service.http.rate_limit import RateLimit
 
+    Address = tuple[str, int]
+
 HEALTH_SECONDS = 30.0
 """Seconds for which the findings are shown before the checks, which take up to a second, run
 again."""
@@ -62,6 +64,10 @@ async def _forget_nothing(_profiles: Collection[str]) -> int:
     return 0
 
 
+def _admit_all(_client: Address, _server: Address) -> bool:
+    return True
+
+
 @dataclass(kw_only=True, slots=True)
 class Console:
     """One console over one service."""
@@ -79,6 +85,8 @@ class Console:
     uploads: Uploads = field(default_factory=Uploads)
     is_local: bool = False
     """Whether it serves only the person at this machine, who does not sign in with a key."""
+    admits: Callable[[Address, Address], bool] = _admit_all
+    """Whether the program at this address may see it, over a connection to the other one."""
     link_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     """Opens a local console once."""
     is_over: anyio.Event = field(default_factory=anyio.Event)

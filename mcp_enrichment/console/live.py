@@ -10,7 +10,6 @@ import anyio
 from starlette.responses import StreamingResponse
 
 from mcp_enrichment.contract.errors import StorageFailed
-from mcp_enrichment.service.reports.changes import last_change
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,12 +43,12 @@ async def _until_failure(visit: Visit) -> AsyncIterator[str]:
 
 async def _events(visit: Visit) -> AsyncIterator[str]:
     console, database = visit.console, visit.console.service.database
-    seen, spoke = await last_change(database), time.monotonic()
+    seen, spoke = await database.last_change(), time.monotonic()
     yield "retry: 5000\n\n"
     while not console.is_over.is_set():
         with anyio.move_on_after(LOOK_EVERY):
             await console.is_over.wait()
-        now = await last_change(database)
+        now = await database.last_change()
         if now == seen and time.monotonic() - spoke < KEEP_OPEN:
             continue
         if not await console.is_signed_in(visit.session):

@@ -21,14 +21,13 @@ from mcp_enrichment.service.http.errors import STATUS
 from mcp_enrichment.service.http.service_app import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from mcp_enrichment.console.console import Console
-
-    Handler = Callable[[Visit], Awaitable[Response]]
+    from mcp_enrichment.console.pages import Handler
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +50,11 @@ FORGED = Refused(
 )
 UNREADABLE = Refused(400, "The form cannot be read.", "Nothing happened.")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+NEIGHBOUR = Refused(
+    403,
+    "This console shows itself to the user who started it.",
+    "Start it as the user whose browser opens it.",
+)
 MISSING = Refused(404, "There is nothing at this address.", "The links above lead to all pages.")
 
 
@@ -90,6 +94,7 @@ def _route(
             console=console, request=request, session=console.sessions.start(), is_signed_in=False
         )
         try:
+            _check_neighbour(visit)
             await _find_session(visit)
             _check_text(request.query_params.values())
             if method == "POST":
@@ -103,6 +108,13 @@ def _route(
         return response
 
     return Route(path, Endpoint(answer), methods=[method] if method else None)
+
+
+def _check_neighbour(visit: Visit) -> None:
+    """Raise `Refused` for another user of this machine."""
+    ends = visit.request.scope["client"], visit.request.scope["server"]
+    if not visit.console.admits(*ends):
+        raise NEIGHBOUR
 
 
 async def _find_session(visit: Visit) -> None:

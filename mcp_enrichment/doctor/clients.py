@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from mcp_enrichment.contract.defaults import INVALID_SETTINGS_EXIT
 from mcp_enrichment.contract.pasted_text import text_problem
 from mcp_enrichment.doctor import Finding, note, ok, wrong
 from mcp_enrichment.setup import config_file
@@ -35,8 +36,6 @@ INITIALIZE_REQUEST = (
     b'{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": '
     b'"2025-11-25", "capabilities": {}, "clientInfo": {"name": "doctor", "version": "1"}}}\n'
 )
-INVALID_SETTINGS_EXIT = 2
-"""The exit code of a server with invalid settings."""
 
 
 def client_findings() -> Iterator[Finding]:

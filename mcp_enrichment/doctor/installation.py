@@ -118,8 +118,7 @@ def unknown_variables() -> Iterator[Finding]:
 
 def unused_limits(settings: Settings) -> Iterator[Finding]:
     """Limits of sources that are not used."""
-    limited = {limit.source for limit in settings.source_limits}
-    for source in sorted(limited - set(settings.sources)):
+    for source in sorted(settings.source_limits.keys() - set(settings.sources)):
         yield note(
             "settings",
             f"ENRICHMENT_SOURCE_LIMITS limits {source}, which is not among ENRICHMENT_SOURCES.",

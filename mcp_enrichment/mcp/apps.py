@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
 
-EXTENSION = "io.modelcontextprotocol/ui"
+APPS_EXTENSION = "io.modelcontextprotocol/ui"
 MIME_TYPE = "text/html;profile=mcp-app"
 URI = "ui://mcp-enrichment/results"
 WITH_APP = frozenset({"request_email_enrichments", "wait_for_enrichment"})
@@ -28,7 +28,7 @@ SESSION = "app-"
 
 def declared_in(extensions: Any) -> bool:
     """Whether these extensions of a client's capabilities include the app."""
-    settings = extensions.get(EXTENSION) if isinstance(extensions, dict) else None
+    settings = extensions.get(APPS_EXTENSION) if isinstance(extensions, dict) else None
     kinds = settings.get("mimeTypes") if isinstance(settings, dict) else None
     return isinstance(kinds, list) and MIME_TYPE in kinds
 
@@ -47,6 +47,6 @@ def is_shown_by(context: ServerRequestContext[Any]) -> bool:
 
 def page() -> str:
     """The page: one HTML file with its style and script."""
-    path = os.path.join(os.path.dirname(__file__), "results.html")  # pathlib is slow to import
+    path = os.path.join(os.path.dirname(__file__), "apps.html")  # pathlib is slow to import
     with open(path, encoding="utf-8") as file:
         return file.read()

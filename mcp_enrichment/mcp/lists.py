@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mcp_enrichment.client.lists import ListPreview, ListRow
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.arguments import ListArguments
     from mcp_enrichment.mcp.call_context import CallContext
 
@@ -91,7 +91,7 @@ class TableOutput(BaseModel):
     columns: list[str]
     rows: Annotated[
         list[list[Cell]],
-        Field(description="In the order given, without nulls at the end."),
+        Field(description="Without nulls at the end."),
     ]
     summary: SummaryOutput | None
     preview: Annotated[PreviewOutput | None, Field(exclude_if=lambda value: value is None)] = None
@@ -101,7 +101,7 @@ class TableOutput(BaseModel):
 
 
 async def request_list(
-    client: EnrichmentBackend, arguments: ListArguments, call: CallContext
+    client: ToolClient, arguments: ListArguments, call: CallContext
 ) -> TableOutput:
     """Run the tool. Raises an error if every row has one."""
     if arguments.preview or not call.may_spend:
@@ -116,7 +116,7 @@ async def request_list(
     return await to_table(client, entries)
 
 
-async def question(client: EnrichmentBackend, arguments: ListArguments) -> str:
+async def question(client: ToolClient, arguments: ListArguments) -> str:
     """The question for the user's consent, with the most that the list can cost."""
     preview = await client.preview_many(arguments.linkedin_urls, arguments.type)
     most = _most_credits(preview, arguments.max_credits)
@@ -127,7 +127,7 @@ async def question(client: EnrichmentBackend, arguments: ListArguments) -> str:
     )
 
 
-async def to_table(client: EnrichmentBackend, entries: Sequence[Entry]) -> TableOutput:
+async def to_table(client: ToolClient, entries: Sequence[Entry]) -> TableOutput:
     """The entries as a table, whose open rows get an id of their own."""
     rows = [_cells(entry) for entry in entries]
     open_rows = sum(map(_is_open, entries))
@@ -175,9 +175,7 @@ class SavedRows:
         ]
 
 
-async def read_lists(
-    client: EnrichmentBackend, list_ids: Iterable[str], *, only_open: bool
-) -> SavedRows:
+async def read_lists(client: ToolClient, list_ids: Iterable[str], *, only_open: bool) -> SavedRows:
     """Read saved lists. `only_open`: the rows that were not final when they were saved.
 
     Raises `UnknownEnrichment` if this account has no such list.
@@ -195,7 +193,7 @@ def split_ids(ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 async def _request_all(
-    client: EnrichmentBackend, arguments: ListArguments, call: CallContext
+    client: ToolClient, arguments: ListArguments, call: CallContext
 ) -> Sequence[Entry]:
     until = call.started_at + min(arguments.wait_seconds, WAIT_CAP - SPARE_SECONDS)
     rows = client.enrich_many(
@@ -284,7 +282,7 @@ def _printable(text: str) -> str:
     return "".join(filter(str.isprintable, text[:MAX_SHOWN_URL]))
 
 
-async def _save(client: EnrichmentBackend, entries: Sequence[Entry]) -> str | None:
+async def _save(client: ToolClient, entries: Sequence[Entry]) -> str | None:
     """The id of the saved list; None if it cannot be saved: the open rows have ids of their own."""
     with suppress(StorageFailed):
         return await client.save_list(json.dumps([_saved(entry) for entry in entries]))
@@ -303,7 +301,7 @@ def _restored(saved: dict[str, Any], result: EnrichmentResult) -> EnrichmentResu
     return replace(result, external_id=saved["external_id"])
 
 
-async def _credits_left(client: EnrichmentBackend) -> int | None:
+async def _credits_left(client: ToolClient) -> int | None:
     """The credits that may still be spent; None if they cannot be read within `CREDITS_SECONDS`:
     the table is returned without them."""
     with suppress(EnrichmentError), anyio.move_on_after(CREDITS_SECONDS):
@@ -313,7 +311,7 @@ async def _credits_left(client: EnrichmentBackend) -> int | None:
 
 
 def _preview_table(
-    client: EnrichmentBackend, preview: ListPreview, max_credits: int | None
+    client: ToolClient, preview: ListPreview, max_credits: int | None
 ) -> TableOutput:
     most = _most_credits(preview, max_credits)
     counts = asdict(preview)

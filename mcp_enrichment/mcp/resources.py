@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mcp.types import ReadResourceRequestParams
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.protocols import GetClient
+    from mcp_enrichment.client.scoped import GetClient
     from mcp_enrichment.mcp.outputs import EnrichmentOutput
 
 SCHEME = "enrichment://"

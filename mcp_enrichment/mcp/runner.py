@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mcp.types import CallToolRequestParams
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.protocols import GetClient
+    from mcp_enrichment.client.scoped import GetClient
     from mcp_enrichment.mcp.arguments import Arguments
 
 logger = logging.getLogger(__name__)
@@ -66,9 +66,6 @@ class _Call:
     context: ServerRequestContext[Any]
     started_at: float
     progress: Progress = field(default_factory=Progress)
-
-    def for_handler(self, *, may_spend: bool) -> CallContext:
-        return CallContext(self.started_at, may_spend, self.progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +132,16 @@ class ToolRunner:
     async def _output(self, call: _Call, arguments: Arguments) -> BaseModel:
         client = await self.get_client()
         may_spend = not self.confirm or elicitation.has_agreed(call.params)
+        context = CallContext(call.started_at, may_spend, call.progress)
         try:
-            return await call.tool.run(client, arguments, call.for_handler(may_spend=may_spend))
+            return await call.tool.run(client, arguments, context)
         except NotConfirmed:
             if may_spend:
                 raise
         deadline = call.started_at + arguments.cap
         question = await call.tool.question(client, arguments)
         await elicitation.request_consent(call.context, question, deadline)
-        return await call.tool.run(client, arguments, call.for_handler(may_spend=True))
+        return await call.tool.run(client, arguments, replace(context, may_spend=True))
 
 
 class _Deadline:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         UnsubscribeRequestParams,
     )
 
-    from mcp_enrichment.client.protocols import GetClient
+    from mcp_enrichment.client.scoped import GetClient
     from mcp_enrichment.mcp.tasks import Task, Tasks
 
 logger = logging.getLogger(__name__)

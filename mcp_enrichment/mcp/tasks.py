@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from mcp.types import CallToolResult
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.protocols import GetClient
     from mcp_enrichment.client.results import EnrichmentResult
+    from mcp_enrichment.client.scoped import GetClient
     from mcp_enrichment.mcp.arguments import Arguments
 
-EXTENSION = "io.modelcontextprotocol/tasks"
+TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
 GET, UPDATE, CANCEL = METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
 Sign = Callable[[str], str]
 """Computes 32 hex digits of a text, which only this account and caller can compute."""
@@ -132,7 +132,7 @@ def verify(task_id: str, sign: Sign) -> Task | None:
 def is_supported(context: ServerRequestContext[Any]) -> bool:
     """Whether the client of this request declares the extension."""
     declared = context.session.client_capabilities
-    return is_modern(context) and EXTENSION in ((declared and declared.extensions) or {})
+    return is_modern(context) and TASKS_EXTENSION in ((declared and declared.extensions) or {})
 
 
 def require_support(context: ServerRequestContext[Any]) -> None:
@@ -143,7 +143,7 @@ def require_support(context: ServerRequestContext[Any]) -> None:
         raise MCPError(
             MISSING_REQUIRED_CLIENT_CAPABILITY,
             "This needs a client that declares the tasks extension.",
-            {"requiredCapabilities": {"extensions": {EXTENSION: {}}}},
+            {"requiredCapabilities": {"extensions": {TASKS_EXTENSION: {}}}},
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,16 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
     from mcp_enrichment.mcp.call_context import CallContext
 
 
-async def _no_question(_client: EnrichmentBackend, _arguments: Any) -> str:
+_HTTP_URL = re.compile(
+    r"https?://([a-z0-9._-]{1,253}|\[[0-9a-f:.]+\])(?::\d+)?(?:[/?#].*)?", re.ASCII | re.IGNORECASE
+)
+
+
+async def _no_question(_client: ToolClient, _arguments: Any) -> str:
     raise AssertionError("a tool that spends nothing asks nothing")
 
 
@@ -58,11 +64,12 @@ class Tool:
     arguments: type[Arguments]
     answer: type[BaseModel]
     annotations: ToolAnnotations
-    run: Callable[[EnrichmentBackend, Any, CallContext], Awaitable[BaseModel]]
+    run: Callable[[ToolClient, Any, CallContext], Awaitable[BaseModel]]
     waits: bool = False
     """Whether a call may wait until its cap."""
-    question: Callable[[EnrichmentBackend, Any], Awaitable[str]] = _no_question
+    question: Callable[[ToolClient, Any], Awaitable[str]] = _no_question
     """Returns the question for the user before a credit is spent, if consent is required."""
+    meta: dict[str, Any] | None = None
 
     @property
     def spends(self) -> bool:
@@ -77,11 +84,12 @@ class Tool:
             input_schema=input_schema(self.arguments),
             output_schema=output_schema(self.answer),
             annotations=self.annotations,
+            meta=self.meta,
         )
 
 
 async def _request(
-    client: EnrichmentBackend, arguments: RequestArguments, call: CallContext
+    client: ToolClient, arguments: RequestArguments, call: CallContext
 ) -> EnrichmentOutput:
     result = await client.request(
         arguments.linkedin_url,
@@ -95,22 +103,26 @@ async def _request(
     return to_enrichment(result)
 
 
-async def _question(_client: EnrichmentBackend, arguments: RequestArguments) -> str:
-    return (
-        f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}? "
-        "It costs one credit when an address is found."
-    )
+async def _question(_client: ToolClient, arguments: RequestArguments) -> str:
+    asked = f"Look up the {arguments.type} email of {canonical_profile_url(arguments.linkedin_url)}"
+    costs = "It costs one credit when an address is found."
+    if arguments.callback_url is None:
+        return f"{asked}? {costs}"
+    # A model may have been told to pass this URL by a text that it has read.
+    return f"{asked}, and send the answer to {_receiver(arguments.callback_url)}, too? {costs}"
 
 
-async def _get(
-    client: EnrichmentBackend, arguments: GetArguments, _call: CallContext
-) -> EnrichmentOutput:
+def _receiver(url: str) -> str:
+    """The host of the URL. Other than ASCII is not shown: it may look like another host."""
+    found = _HTTP_URL.fullmatch(url)
+    return found[1].lower() if found else "an address that cannot be shown"
+
+
+async def _get(client: ToolClient, arguments: GetArguments, _call: CallContext) -> EnrichmentOutput:
     return to_enrichment(await client.get(arguments.id))
 
 
-async def _wait(
-    client: EnrichmentBackend, arguments: WaitArguments, call: CallContext
-) -> WaitOutput:
+async def _wait(client: ToolClient, arguments: WaitArguments, call: CallContext) -> WaitOutput:
     lists, ids = split_ids(arguments.ids)
     saved = await read_lists(client, lists, only_open=True)
     deadline = call.started_at + arguments.timeout_seconds
@@ -121,7 +133,7 @@ async def _wait(
 
 
 async def _credits(
-    client: EnrichmentBackend, _arguments: CreditsArguments, _call: CallContext
+    client: ToolClient, _arguments: CreditsArguments, _call: CallContext
 ) -> CreditsOutput:
     return to_credits(await client.credits())
 
@@ -133,16 +145,19 @@ _SPENDS = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
 )
 
+ALWAYS_LOADED = {"anthropic/alwaysLoad": True}
+"""Claude Code loads such a tool at once, and searches for the others when they are needed."""
+
 TOOLS = (
     Tool(
         name="request_email_enrichment",
         description=(
-            "Find the work or personal email of a LinkedIn profile, and wait for the final answer. "
-            "Costs one credit when an address is found. The same question is never paid for twice: "
-            "an earlier answer comes back with reused=true. If is_final is false, call "
-            "wait_for_enrichment with the id; never request again. For many people use "
-            "request_email_enrichments. Only an email given in an answer is real: never construct "
-            "one."
+            "Get a person's email address from their LinkedIn profile: finds the work (business) "
+            "email or personal email to contact the lead or candidate of a LinkedIn profile URL. "
+            "Costs one credit when an address is found; the same question is never paid for twice "
+            "(reused=true). If is_final is false, call wait_for_enrichment with the id; never "
+            "request again. For many people use request_email_enrichments. Only an email given in "
+            "an answer is real: never construct one."
         ),
         arguments=RequestArguments,
         answer=EnrichmentOutput,
@@ -150,14 +165,17 @@ TOOLS = (
         run=_request,
         waits=True,
         question=_question,
+        meta=ALWAYS_LOADED,
     ),
     Tool(
         name="request_email_enrichments",
         description=(
-            "Find the emails of many LinkedIn profiles: a table with one row each, in the order "
-            "given. Costs one credit for each address found, nothing for what is known already, "
-            "and never more than max_credits. preview=true counts first, free. If all_final is "
-            "false, call wait_for_enrichment with the list_id."
+            "Find the emails of many LinkedIn profiles in bulk: get the work or personal email "
+            "addresses of a list of people, such as the leads or contacts of a spreadsheet or CRM, "
+            "from their LinkedIn profile URLs. Returns a table with one row for each profile, in "
+            "the order given. Costs one credit for each address found, nothing for what is known "
+            "already, and never more than max_credits. preview=true counts first, free. If "
+            "all_final is false, call wait_for_enrichment with the list_id."
         ),
         arguments=ListArguments,
         answer=TableOutput,
@@ -169,7 +187,8 @@ TOOLS = (
     Tool(
         name="get_enrichment",
         description=(
-            "The current state of one enrichment, at once. Free. To wait for the final answer use "
+            "Check the status of one email lookup by its id, at once: still pending, completed "
+            "with the email, not found or failed. Free. To wait for the result use "
             "wait_for_enrichment instead of calling this repeatedly."
         ),
         arguments=GetArguments,
@@ -180,8 +199,10 @@ TOOLS = (
     Tool(
         name="wait_for_enrichment",
         description=(
-            "Wait until all of these enrichments are final, or until the time runs out. Free. If "
-            "all_final is false, call it again with the ids that are not final: the lookups go on."
+            "Wait for the results of earlier email lookups that are still running or pending, by "
+            "the ids of their enrichments or by list_id, until all are finished or the time runs "
+            "out. Free. If all_final is false, call it again with the ids that are not final: the "
+            "lookups go on."
         ),
         arguments=WaitArguments,
         answer=WaitOutput,
@@ -191,7 +212,10 @@ TOOLS = (
     ),
     Tool(
         name="get_credits",
-        description="The credits left on the account, and in the user's budget. Free.",
+        description=(
+            "Check the credits left for finding emails: the balance remaining on the account, the "
+            "credits spent on lookups today, and the rest of the user's budget. Free."
+        ),
         arguments=CreditsArguments,
         answer=CreditsOutput,
         annotations=_READS,

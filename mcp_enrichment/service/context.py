@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from mcp_enrichment.contract.defaults import DAY
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
 from mcp_enrichment.service.queue.graceful_shutdown import GracefulShutdown
-from mcp_enrichment.service.queue.job import QueuedLookup
-from mcp_enrichment.service.sources.sandbox import SandboxSource, sandbox_case
+from mcp_enrichment.service.sources.sandbox import sandbox_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,16 +68,6 @@ class ServiceContext:
     sandbox: bool = False
     """Whether profiles named `sandbox-…` have scripted results."""
 
-    def place_lookup(self, request_id: str, team_id: int) -> NewLookup:
-        """The lookup of a new request: in this process if it has room, else for any process."""
-        leased = self.lease_lookup(request_id, team_id)
-        return leased or QueuedLookup(self.database.queue, self.wake)
-
     def sandbox_case(self, profile: str) -> SandboxCase | None:
         """The scripted result of this profile, in the sandbox."""
         return sandbox_case(profile) if self.sandbox else None
-
-    def sources_for(self, profile: str) -> Sequence[Source]:
-        """The sources for this profile, in order."""
-        case = self.sandbox_case(profile)
-        return [SandboxSource(case)] if case else self.sources

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from mcp_enrichment.service.lookup.source_call_table import SourceCall
 
 REGISTRY = CollectorRegistry()
 
@@ -48,3 +53,13 @@ CREDITS = Gauge(
     ["kind"],
     registry=REGISTRY,
 )
+
+
+def count_answer(call: SourceCall) -> None:
+    """Count a source's answer, its cost and its time; nothing for a call that is not answered."""
+    if call.answered_at is None:
+        return
+    SOURCE_ANSWERS.labels(source=call.source, outcome=call.state.value).inc()
+    SOURCE_SPENT.labels(source=call.source).inc(call.cost)
+    seconds = max(call.answered_at - call.requested_at, 0.0)
+    SOURCE_SECONDS.labels(source=call.source).observe(seconds)

@@ -1,4 +1,4 @@
-"""Readiness and totals, for operators."""
+"""Totals of the queue and the ledger, for operators."""
 
 from __future__ import annotations
 
@@ -28,11 +28,6 @@ class Totals:
     credits: Mapping[str, int]
     """Of all teams together: `available` and `held`, and what was ever `granted`, `corrected`,
     `settled` and `released`. The first two add up to granted + corrected - settled."""
-
-
-async def check_database(service: ServiceContext) -> None:
-    """Return if the database can be written. Raises `StorageFailed`."""
-    await service.database.check()
 
 
 async def totals(service: ServiceContext) -> Totals:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, HttpUrl, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import NoDecode
 
 from mcp_enrichment.contract import standard_webhooks
@@ -23,6 +23,7 @@ from mcp_enrichment.contract.pasted_text import (
     text_problem,
     url_problem,
 )
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.credentials.keys import KEYLESS_SOURCES, vendor_key
 
 T = TypeVar("T")
@@ -108,6 +109,8 @@ HostName = Annotated[str, AfterValidator(_host)]
 """The value of a `Host` header."""
 Origin = Annotated[str, AfterValidator(_origin)]
 """The value of an `Origin` header."""
+UrlPath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=200)]
+
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -170,34 +173,22 @@ SourceNames = Annotated[Comma[str], AfterValidator(_sources)]
 """Known sources in their order. Each vendor has a key."""
 
 
-class SourceLimit(BaseModel, frozen=True):
-    """The rate limit of a source, for all processes together."""
-
-    source: str
-    at_once: Annotated[int, Field(ge=1)] | None = None
-    per_second: Annotated[float, Field(gt=0)] | None = None
-
-
 _LIMIT = re.compile(r"(?P<source>[\w-]+)=(?P<at_once>\d+)?(?:/(?P<per_second>[\d.]+))?")
 
 
-def _limit(value: object) -> object:
-    if not isinstance(value, str):
+def _limits(value: object) -> object:
+    parts = _split(value)
+    if not isinstance(parts, list):
         return value
-    parts = _LIMIT.fullmatch(value)
-    if not parts or not (parts["at_once"] or parts["per_second"]):
+    limits = [_LIMIT.fullmatch(part) for part in parts]
+    if not all(limit and (limit["at_once"] or limit["per_second"]) for limit in limits):
         raise ValueError("a limit has the form source=at once/per second, as in contacts=50/200")
-    return parts.groupdict()
+    groups = [limit.groupdict() for limit in limits if limit]
+    _check_names("source", [group["source"] for group in groups], KEYLESS_SOURCES)
+    return {group.pop("source"): group for group in groups}
 
 
-def _limits(limits: tuple[SourceLimit, ...]) -> tuple[SourceLimit, ...]:
-    _check_names("source", [limit.source for limit in limits], KEYLESS_SOURCES)
-    return limits
-
-
-SourceLimits = Annotated[
-    Comma[Annotated[SourceLimit, BeforeValidator(_limit)]], AfterValidator(_limits)
-]
+SourceLimits = Annotated[Mapping[str, SourceLimit], NoDecode, BeforeValidator(_limits)]
 """`contacts=50/200,…`: 50 concurrent lookups, 200 started in a second. Either may be left out."""
 
 

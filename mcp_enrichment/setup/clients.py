@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_enrichment.setup.config_file import SetupError
-from mcp_enrichment.setup.formats import JSON, STRICT_JSON, TOML, Format, KeyPath
+from mcp_enrichment.setup.formats import JSON, STRICT_JSON, TOML, ConfigFormat, KeyPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ class ChatClient:
     """The paths at which its configuration may be, the preferred one first. `*` is a wildcard."""
     servers: str = "mcpServers"
     """The key of the object or table of servers."""
-    format: Format = JSON
+    format: ConfigFormat = JSON
     states_type: bool = False
     """Whether an entry contains `type: stdio`."""
     fills_placeholders: bool = False

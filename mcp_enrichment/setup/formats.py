@@ -49,7 +49,7 @@ class ConfigHasComments(UnreadableConfig):
         super().__init__("it has comments, or a comma before a bracket")
 
 
-class Format(ABC):
+class ConfigFormat(ABC):
     """Reads a text, and changes one of its values. Every method raises `UnreadableConfig`."""
 
     name: str
@@ -96,7 +96,7 @@ def _holder(root: Any, path: KeyPath, kind: str, make: Callable[[], Any] = dict)
     return root
 
 
-class StrictJson(Format):
+class StrictJson(ConfigFormat):
     """JSON, parsed and written again. Its reader knows no comments."""
 
     name = "JSON"
@@ -187,7 +187,7 @@ def _dump_json(value: dict[str, Any], *, like: str) -> str:
     return written.replace("\n", "\r\n" if "\r\n" in like else "\n") + end
 
 
-class Toml(Format):
+class Toml(ConfigFormat):
     """TOML, edited in place, which keeps comments. Each change is verified by reading it."""
 
     name = "TOML"

@@ -173,6 +173,18 @@ def test_files_with_names_or_secrets_are_readable_by_their_owner_only(
     assert with_contacts.database.stat().st_mode & 0o077 == 0
 
 
+@POSIX
+def test_such_files_are_their_owners_alone_in_folders_that_are_open_to_all(shell: Shell) -> None:
+    for name in ("data", "state"):
+        (shell.folder / name).mkdir()
+        (shell.folder / name).chmod(0o755)
+    shell.run("contacts", "import", SAMPLE)
+    shell.run("enrich", ADA)
+    files = [file for file in shell.folder.rglob("*") if file.is_file() and file.stat().st_size]
+    assert {"enrichment.db", "memory.db", "privacy.key"} <= {file.name for file in files}
+    assert not [file.name for file in files if file.stat().st_mode & 0o077]
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [

@@ -10,11 +10,14 @@ import anyio.to_thread
 import pytest
 
 from mcp_enrichment.console.pages import PAGES
+from mcp_enrichment.contract.models import EmailType, EnrichmentRequest
+from mcp_enrichment.service.requests import submission
 from tests.cli.commands import Shell
 from tests.console.test_served import started
 from tests.support.browser import new_context, serious_faults
 from tests.support.databases import change
 from tests.support.running_service import ADA, ADAS, HIT, MISS, FixedSource, running_service
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -160,10 +163,12 @@ async def test_a_page_stays_through_an_outage_and_then_shows_what_it_missed(
         await page.get_by_label("Operator's key").fill(key)
         await page.keyboard.press("Enter")
         await page.get_by_text("Updates live.").wait_for()
-        change(shell.database, "ALTER TABLE api_keys RENAME TO away")
-        await page.get_by_text("The server does not answer.").wait_for()
         async with running_service(shell.database, FixedSource(HIT)) as it:
-            await it.final(await it.accepted(linkedin_url=f"{ADA}-later"))
+            change(shell.database, "ALTER TABLE api_keys RENAME TO away")
+            await page.get_by_text("The server does not answer.").wait_for()
+            later = EnrichmentRequest(linkedin_url=f"{ADA}-later", type=EmailType.WORK)
+            accepted = await submission.accept(it.service, it.team_id, later)
+            await it.service.completion_waiter.wait(accepted.request.id, HANG)
         found = page.locator(".tiles div", has_text="Found")
         await found.get_by_text("2", exact=True).wait_for()
         change(shell.database, "ALTER TABLE away RENAME TO api_keys")

@@ -11,9 +11,9 @@ import pytest
 
 from mcp_enrichment.console.console import Facts
 from mcp_enrichment.contract.http import ENRICHMENTS
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.accounts import api_keys, teams
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
-from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.sources.factory import closing_sources, create_vendor
 from tests.console.visitor import form_of, text_of, visited_console
 from tests.service.sources.vendors.recorded import ToFarEnd
@@ -136,7 +136,7 @@ async def test_the_queue_grows_at_a_source_that_is_paused(place: Place) -> None:
 
 async def test_the_queue_grows_at_a_source_that_is_at_capacity(place: Place) -> None:
     slow = SlowSource(HIT)
-    limiter = SourceLimiter({slow.name: LookupLimit(at_once=1)})
+    limiter = SourceLimiter({slow.name: SourceLimit(at_once=1)})
     async with visited_console(place, slow, jobs=True, source_limiter=limiter) as visitor:
         ids = await _asked(visitor, 3)
         waiting = "SELECT count(*) FROM jobs WHERE waits_for = 'slow'"

@@ -12,6 +12,7 @@ from mcp_enrichment.console.routes import routes
 from mcp_enrichment.console.sessions import SESSION_SECONDS
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.service.accounts import api_keys
+from mcp_enrichment.service.db.database import Database
 from mcp_enrichment.service.http.app import create_app
 from tests.console.visitor import visited_console
 from tests.support.running_service import Clock
@@ -121,7 +122,7 @@ async def test_a_database_that_fails_ends_the_stream_quietly(
         return 1
 
     monkeypatch.setattr(live, "LOOK_EVERY", 0.05)
-    monkeypatch.setattr(live, "last_change", fails)
+    monkeypatch.setattr(Database, "last_change", fails)
     async with visited_console(place) as visitor, anyio.create_task_group() as tasks:
         stream = Stream(visitor)
         tasks.start_soon(stream.run)

@@ -110,7 +110,7 @@ async def test_a_lookup_is_followed_from_the_request_to_its_callback(place: Plac
     assert "attempt 1, HTTP 204, to 127.0.0.1" in text
 
 
-async def test_an_address_is_masked_until_a_click_that_the_audit_trail_records(
+async def test_an_address_is_masked_until_a_click_that_the_audit_log_records(
     place: Place,
 ) -> None:
     async with visited_console(place, FixedSource(HIT), jobs=True) as visitor:

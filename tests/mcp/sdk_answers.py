@@ -19,7 +19,7 @@ from tests.support.waiting import HANG
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_enrichment.client.protocols import EnrichmentBackend
+    from mcp_enrichment.client.scoped import ToolClient
 
 FIRST_REQUESTS = {
     HANDSHAKE: {"initialize": handshake(), "tools/list": {}},
@@ -61,5 +61,5 @@ async def _results(asked: dict[str, Any]) -> dict[str, Any]:
     return {method: answer["result"] for method, answer in zip(asked, answers, strict=True)}
 
 
-async def _no_client() -> EnrichmentBackend:
+async def _no_client() -> ToolClient:
     raise NotImplementedError

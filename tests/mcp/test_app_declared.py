@@ -10,6 +10,7 @@ import pytest
 from mcp.client import advertise
 
 from mcp_enrichment.mcp import apps
+from mcp_enrichment.mcp.apps import APPS_EXTENSION
 from tests.mcp.faces import ERAS, face
 from tests.mcp.pipes import handshake, modern, request
 from tests.mcp.sdk_answers import sdk_answers
@@ -17,14 +18,14 @@ from tests.mcp.sdk_answers import sdk_answers
 if TYPE_CHECKING:
     from mcp_enrichment.settings import Settings
 
-APP = advertise(apps.EXTENSION, {"mimeTypes": [apps.MIME_TYPE]})
+APP = advertise(APPS_EXTENSION, {"mimeTypes": [apps.MIME_TYPE]})
 OTHERS = [
     {},
     {"extensions": {}},
-    {"extensions": {apps.EXTENSION: {}}},
-    {"extensions": {apps.EXTENSION: {"mimeTypes": ["text/html"]}}},
-    {"extensions": {apps.EXTENSION: {"mimeTypes": apps.MIME_TYPE}}},
-    {"extensions": {apps.EXTENSION: {"mimeTypes": []}}},
+    {"extensions": {APPS_EXTENSION: {}}},
+    {"extensions": {APPS_EXTENSION: {"mimeTypes": ["text/html"]}}},
+    {"extensions": {APPS_EXTENSION: {"mimeTypes": apps.MIME_TYPE}}},
+    {"extensions": {APPS_EXTENSION: {"mimeTypes": []}}},
     {"extensions": {"io.modelcontextprotocol/tasks": {"mimeTypes": [apps.MIME_TYPE]}}},
 ]
 """Capabilities of clients that do not show the app."""
@@ -57,12 +58,12 @@ def test_for_clients_that_do_not_declare_the_app_every_byte_is_the_same(era: str
 
 @pytest.mark.parametrize("era", ERAS)
 def test_clients_that_declare_the_app_get_one_member_more_in_two_tools(era: str) -> None:
-    capabilities = {"extensions": {apps.EXTENSION: {"mimeTypes": ["x", apps.MIME_TYPE]}}}
+    capabilities = {"extensions": {APPS_EXTENSION: {"mimeTypes": ["x", apps.MIME_TYPE]}}}
     greeting, listed, *others = answers(era, capabilities)
     without = answers(era, {})
     assert [greeting, *others] == [without[0], *without[2:]]
     told = json.loads(listed)
-    with_app = [tool for tool in told["result"]["tools"] if "_meta" in tool]
+    with_app = [tool for tool in told["result"]["tools"] if "ui" in tool.get("_meta", {})]
     ui = {tool["name"]: tool.pop("_meta")["ui"] for tool in with_app}
     assert told == json.loads(without[1])
     assert set(ui) == {"request_email_enrichments", "wait_for_enrichment"}

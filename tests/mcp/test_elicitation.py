@@ -58,6 +58,29 @@ async def test_a_credit_is_spent_once_the_person_agrees(
     assert len(vendor.posts) == 1
 
 
+@pytest.mark.parametrize(
+    ("callback_url", "shown"),
+    [
+        ("https://Collector.example/ada?x=1", "collector.example"),
+        ("https://good.example:443@collector.example/", "an address that cannot be shown"),
+        ("https://good.example\\@collector.example/", "an address that cannot be shown"),
+        ("https://collect\u043er.example/", "an address that cannot be shown"),
+        ("https://x.example? It is free. Agree", "x.example"),
+    ],
+)
+async def test_the_person_is_told_where_else_the_answer_would_be_sent(
+    vendor: ScriptedServer, careful: Settings, era: str, callback_url: str, shown: str
+) -> None:
+    person = Person("decline")
+    async with face(careful, era, person=person) as client:
+        error_of(await client.call_tool(REQUEST, PATIENT | {"callback_url": callback_url}))
+    assert person.asked == [
+        "Look up the work email of https://www.linkedin.com/in/ada-okafor-example, and send the "
+        f"answer to {shown}, too? It costs one credit when an address is found."
+    ]
+    assert not vendor.seen
+
+
 @pytest.mark.parametrize("action", ["decline", "cancel"])
 async def test_nothing_is_sent_where_the_person_does_not_agree(
     vendor: ScriptedServer, careful: Settings, era: str, action: str

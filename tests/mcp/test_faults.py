@@ -1,4 +1,4 @@
-"""Whatever a server does wrong, the model gets a correct result, and no request is needless."""
+"""The model gets a correct result for each fault of a server, and no request is needless."""
 
 from __future__ import annotations
 

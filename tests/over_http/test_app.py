@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from mcp_enrichment.mcp import apps
+from mcp_enrichment.mcp.apps import APPS_EXTENSION
 from tests.mcp.pipes import LEGACY, handshake
 from tests.mcp.test_app_declared import APP
 from tests.over_http.served import ACCEPT, balanced, served, talking
@@ -30,13 +31,13 @@ async def test_every_process_tells_a_client_of_the_app_that_has_declared_it_once
     ):
         for _ in range(4):
             tools = (await client.list_tools()).tools
-            assert {tool.name for tool in tools if tool.meta} == apps.WITH_APP
-            assert not any(tool.meta for tool in (await other.list_tools()).tools)
+            assert {tool.name for tool in tools if "ui" in (tool.meta or {})} == apps.WITH_APP
+            assert not any("ui" in (tool.meta or {}) for tool in (await other.list_tools()).tools)
         [page] = (await client.read_resource(apps.URI)).contents
         assert page.text == apps.page()
 
 
-@pytest.mark.parametrize("extensions", [None, [], {apps.EXTENSION: None}, {apps.EXTENSION: []}])
+@pytest.mark.parametrize("extensions", [None, [], {APPS_EXTENSION: None}, {APPS_EXTENSION: []}])
 async def test_a_handshake_without_the_app_gets_no_session(
     extensions: object, tmp_path: Path
 ) -> None:

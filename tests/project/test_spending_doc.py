@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mcp_enrichment.service.lookup.source_order import DRAWS, INTERVAL, MIN_ANSWERED
+from mcp_enrichment.service.reports.source_order import DRAWS, INTERVAL, MIN_ANSWERED
 from tests.support.fresh_copy import ROOT
 from tests.support.spending_history import PRICES, SETTINGS, store_history
 

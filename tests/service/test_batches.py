@@ -249,7 +249,7 @@ async def test_the_repeat_of_a_batch_settles_a_commit_whose_outcome_is_unknown(
         through = url.replace(f":{server.port}/", f":{proxy.port}/")
         async with (
             running_service(through, jobs=False) as it,
-            keyed_client(it, team_id=it.team_id) as http,
+            keyed_client(it, it.key) as http,
         ):
             asked = [person(number, idempotency_key=f"k{number}") for number in range(3)]
             proxy.arrives, proxy.cuts = arrives, 1
@@ -267,9 +267,10 @@ async def test_a_list_of_our_client_is_paid_for_once_also_if_answers_are_lost(
     place: Place, tmp_path: Path, answers_arrive: bool
 ) -> None:
     async with running_service(place, FixedSource(HIT), credits=150) as it:
-        transport = _LossyTransport(create_app(it.service, it.team_id), 0 if answers_arrive else 2)
+        transport = _LossyTransport(create_app(it.service), 0 if answers_arrive else 2)
         async with EnrichmentClient(
             "http://it",
+            api_key=it.key,
             memory=tmp_path / "memory.db",
             transport=transport,
             supports_idempotency=True,

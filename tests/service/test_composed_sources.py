@@ -10,9 +10,9 @@ import pytest
 from mcp_enrichment.app.client import open_client
 from mcp_enrichment.app.service import _source_limiter, job_worker
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db.sqlite import open_sqlite
-from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.sources import factory
 from mcp_enrichment.service.sources.base import Hit, Miss, Terms
 from mcp_enrichment.service.sources.exports.records import Contact
@@ -79,7 +79,7 @@ async def test_a_vendor_of_one_question_at_once_has_no_more_from_two_services_to
         return Miss()
 
     monkeypatch.setattr(hunter, "find", find)
-    hunter.terms = Terms(hit=1, at_once=1)
+    hunter.terms = Terms(hit=1, limit=SourceLimit(at_once=1))
     settings = chosen(tmp_path, monkeypatch)
     async with running_service(place, jobs=False, credits=20) as it:
         for number in range(12):
@@ -111,9 +111,9 @@ async def test_a_miss_in_ones_own_contacts_is_looked_for_again(tmp_path: Path) -
 
 def test_a_limit_that_is_set_leaves_a_vendors_other_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", "hunter=3")
-    terms = Terms(hit=1, at_once=9, per_second=8)
+    terms = Terms(hit=1, limit=SourceLimit(at_once=9, per_second=8))
     set_here = _source_limiter(Settings(), [scripted_vendor(Miss(), name="hunter", terms=terms)])
-    assert set_here.limits == {"hunter": LookupLimit(at_once=3, per_second=8)}
+    assert set_here.limits == {"hunter": SourceLimit(at_once=3, per_second=8)}
 
 
 def _ada() -> Contact:

@@ -224,7 +224,7 @@ async def test_an_export_leaves_out_other_people_with_the_same_address(place: Pl
 
 
 @pytest.mark.parametrize("change", ["UPDATE audit_log SET at = 0", "DELETE FROM audit_log"])
-def test_the_audit_trail_cannot_be_changed(place: Place, change: str) -> None:
+def test_the_audit_log_cannot_be_changed(place: Place, change: str) -> None:
     database = with_contacts(place, ADA_READ)
     erase(database, PROFILE)
     before = rows(place, "SELECT actor, action, counts FROM audit_log")

@@ -13,6 +13,7 @@ import mcp_enrichment.service
 from mcp_enrichment.contract import errors
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.service.http.errors import STATUS, error_response
+from tests.support.keyed_client import create_key
 from tests.support.running_service import ADA, ledger_is_exact, running_service
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ async def test_an_unknown_id_of_any_shape_is_a_404(place: Place, request_id: str
 async def test_the_id_of_another_team_is_a_404(place: Place) -> None:
     async with running_service(place, jobs=False) as it:
         request_id = await it.accepted()
-        it.http._transport.app.team_id = it.team_id + 1  # type: ignore[attr-defined]
+        it.http.headers["x-api-key"] = await create_key(it, "another")
         response = await it.get(request_id)
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "unknown_enrichment"

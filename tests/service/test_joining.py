@@ -10,6 +10,7 @@ import pytest
 
 from mcp_enrichment.contract.http import IDEMPOTENCY_SECONDS
 from mcp_enrichment.service.requests.submission import MAX_CALLBACKS
+from tests.support.keyed_client import create_key
 from tests.support.running_service import (
     ADA,
     ADAS,
@@ -20,7 +21,6 @@ from tests.support.running_service import (
     SlowSource,
     ledger_is_exact,
     running_service,
-    team_with,
     until,
 )
 from tests.support.scripted_server import replies, scripted_server
@@ -204,5 +204,4 @@ async def test_a_key_is_each_teams_own(place: Place) -> None:
 
 
 async def _become_another_team(it: RunningService) -> None:
-    team_id = await it.service.database.write(lambda c: team_with(c, 10, at=0, name="another"))
-    it.http._transport.app.team_id = team_id  # type: ignore[attr-defined]
+    it.http.headers["x-api-key"] = await create_key(it, "another")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mcp_enrichment.app.service import embedded_service
+from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.models import EmailType, Verification
+from mcp_enrichment.service.accounts import api_keys
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.contacts.own_sources import ContactsSource
 from mcp_enrichment.service.db.sqlite import open_sqlite
@@ -171,9 +174,13 @@ async def test_the_composed_service_answers_from_the_contacts_in_its_data_folder
     database = open_sqlite(chosen.database_file)
     import_contacts(database, [_ada()], source="linkedin")
     database.close()
-    async with embedded_service(chosen) as (service, team_id):
-        transport = httpx.ASGITransport(create_app(service, team_id))
-        async with httpx.AsyncClient(transport=transport, base_url="http://it") as http:
+    async with embedded_service(chosen) as (service, _team_id):
+        create = partial(api_keys.create, team=DEFAULT_TEAM, at=0)
+        headers = {"x-api-key": (await service.database.write(create)).key}
+        transport = httpx.ASGITransport(create_app(service))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://it", headers=headers
+        ) as http:
             asked = {"linkedin_url": ADA, "type": "work"}
             request_id = (await http.post(ENRICHMENTS, json=asked)).json()["_id"]
             wait = {"prefer": "wait=60"}

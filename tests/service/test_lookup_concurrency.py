@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
-from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.queue import sqlite_queue
 from mcp_enrichment.service.queue.job import JobKind
 from mcp_enrichment.service.queue.sqlite_queue import Lease, Turns
@@ -29,7 +29,7 @@ UNDER_WAY = "SELECT count(*) FROM source_slots"
 async def test_more_waiters_than_slots_ask_no_more_at_once_than_the_slots(place: Place) -> None:
     """Many lookups wait for the rate limit. If all may start at once, they are still bounded."""
     source, many = CountingSource(0.1), 60
-    limits = {source.name: LookupLimit(per_second=1000)}
+    limits = {source.name: SourceLimit(per_second=1000)}
     async with running_service(place, jobs=False, credits=many) as it:
         for number in range(many):
             await it.accepted(linkedin_url=f"{ADA}-{number}")
@@ -46,7 +46,7 @@ async def test_rate_concurrency_and_slots_hold_together_over_several_processes(
     place: Place,
 ) -> None:
     source, many, rate = CountingSource(0.05), 40, 50.0
-    limits = {source.name: LookupLimit(at_once=3, per_second=rate)}
+    limits = {source.name: SourceLimit(at_once=3, per_second=rate)}
     async with running_service(place, jobs=False, credits=many) as it:
         for number in range(many):
             await it.accepted(linkedin_url=f"{ADA}-{number}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from functools import partial
+from operator import methodcaller
 from typing import TYPE_CHECKING
 
 import anyio
@@ -134,8 +135,8 @@ async def test_a_credit_that_is_released_can_be_held_again(place: Place) -> None
 
 async def test_a_new_installation_is_granted_250_credits_once(place: Place) -> None:
     async with running_service(place, jobs=False) as it:
-        it.service.database.write_now(lambda c: c.exec_driver_sql("DELETE FROM ledger"))
-        it.service.database.write_now(lambda c: c.exec_driver_sql("DELETE FROM teams"))
+        for delete in ("DELETE FROM ledger", "DELETE FROM api_keys", "DELETE FROM teams"):
+            it.service.database.write_now(methodcaller("exec_driver_sql", delete))
         team_ids = {await it.service.database.write(partial(embedded_team, at=0)) for _ in range(3)}
         (team_id,) = team_ids
         assert await it.service.database.read(lambda c: ledger.balance(c, team_id)) == Balance(

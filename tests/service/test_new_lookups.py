@@ -142,7 +142,7 @@ async def test_a_request_whose_commit_is_unknown_is_looked_up_at_once(
 async def test_a_lookup_that_read_no_request_keeps_its_job(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever its handler has read: a request without a job would never end."""
+    """Even if its handler saw none: a request without a job would never end."""
     stale = anyio.Event()
 
     async def sees_nothing(*_: object) -> None:

@@ -10,17 +10,17 @@ import anyio
 import pytest
 from pydantic import ValidationError
 
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.lookup import source_limiter, source_slots
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
-from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from mcp_enrichment.service.queue import procrastinate_worker as engine
 from mcp_enrichment.service.sources.base import Unavailable
 from mcp_enrichment.settings import Settings
-from mcp_enrichment.settings.types import SourceLimit
 from tests.support.counting_source import CountingSource
 from tests.support.databases import rows
+from tests.support.keyed_client import create_key
 from tests.support.running_service import (
     ADA,
     HIT,
@@ -31,7 +31,6 @@ from tests.support.running_service import (
     SlowSource,
     ledger_is_exact,
     running_service,
-    team_with,
     until,
 )
 from tests.support.waiting import HANG
@@ -124,7 +123,7 @@ async def test_a_rescheduled_lookup_is_run_again(url: str, monkeypatch: pytest.M
 @pytest.mark.parametrize("at_once", [1, 3])
 async def test_a_source_has_no_more_lookups_at_once_than_it_may(place: Place, at_once: int) -> None:
     source = CountingSource(0.02)
-    limits = {source.name: LookupLimit(at_once=at_once)}
+    limits = {source.name: SourceLimit(at_once=at_once)}
     async with (
         running_service(place, source, credits=30, source_limiter=SourceLimiter(limits)) as it,
         running_service(place, source, source_limiter=SourceLimiter(limits)),
@@ -139,7 +138,7 @@ async def test_a_source_has_no_more_lookups_at_once_than_it_may(place: Place, at
 
 async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Place) -> None:
     source, rate, before = CountingSource(0), 10.0, time.monotonic()
-    limits = {source.name: LookupLimit(per_second=rate)}
+    limits = {source.name: SourceLimit(per_second=rate)}
     async with (
         running_service(place, source, source_limiter=SourceLimiter(limits)) as it,
         running_service(place, source, source_limiter=SourceLimiter(limits)),
@@ -151,7 +150,7 @@ async def test_a_source_is_asked_no_more_often_in_a_second_than_it_may(place: Pl
 
 
 async def test_turns_are_given_evenly_and_none_is_lost_to_who_is_late(place: Place) -> None:
-    clock, limit, rate = Clock(), LookupLimit(per_second=20), 20
+    clock, limit, rate = Clock(), SourceLimit(per_second=20), 20
     given: list[float] = []
     async with running_service(place, jobs=False, clock=clock) as it:
         for number in range(100):  # a lookup every 30 ms: a little late each time
@@ -177,7 +176,7 @@ async def test_while_a_source_is_busy_another_teams_one_is_still_among_the_next(
     place: Place,
 ) -> None:
     source = CountingSource(0.05)
-    limits = {source.name: LookupLimit(at_once=2)}
+    limits = {source.name: SourceLimit(at_once=2)}
     async with (
         running_service(place, jobs=False, credits=MANY) as ours,
         running_service(place, jobs=False) as other,
@@ -200,7 +199,7 @@ async def test_while_a_source_is_busy_another_teams_one_is_still_among_the_next(
 async def test_the_turn_of_a_process_that_died_is_free_again_when_its_lease_is_over(
     place: Place,
 ) -> None:
-    clock, limit = Clock(), LookupLimit(at_once=1)
+    clock, limit = Clock(), SourceLimit(at_once=1)
     async with running_service(place, jobs=False, clock=clock) as it:
 
         def take(request_id: str) -> bool:
@@ -223,7 +222,7 @@ async def test_lookups_begin_in_order_and_an_erased_one_delays_none(
     place: Place,
 ) -> None:
     source = NotingSource(HIT)
-    limiter = SourceLimiter({source.name: LookupLimit(at_once=1)})
+    limiter = SourceLimiter({source.name: SourceLimit(at_once=1)})
     async with running_service(place, source, source_limiter=limiter, concurrency=2) as it:
         ids = [await it.accepted(linkedin_url=f"{ADA}-one")]
         await until(lambda: source.profiles == [f"{ADA}-one"])
@@ -247,7 +246,7 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
     monkeypatch.setattr(source_limiter, "LEASE", 0.4)
     source, source_slots, clock = (
         SlowSource(HIT),
-        SourceLimiter({"slow": LookupLimit(at_once=1)}),
+        SourceLimiter({"slow": SourceLimit(at_once=1)}),
         Clock(),
     )
     async with running_service(place, source, source_limiter=source_slots, clock=clock) as it:
@@ -265,7 +264,7 @@ async def test_a_lookup_that_takes_its_time_keeps_its_turn(
 
 
 async def test_a_source_without_a_limit_is_asked_as_if_there_were_none(place: Place) -> None:
-    limits = {"another": LookupLimit(at_once=1)}
+    limits = {"another": SourceLimit(at_once=1)}
     async with running_service(
         place, FixedSource(MISS), source_limiter=SourceLimiter(limits)
     ) as it:
@@ -275,7 +274,7 @@ async def test_a_source_without_a_limit_is_asked_as_if_there_were_none(place: Pl
 
 async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
     source = SlowSource(HIT)
-    limits = {source.name: LookupLimit(at_once=1)}
+    limits = {source.name: SourceLimit(at_once=1)}
     with anyio.fail_after(HANG):
         async with running_service(url, source, source_limiter=SourceLimiter(limits)) as it:
             for number in range(3):
@@ -289,16 +288,16 @@ async def test_a_worker_that_is_told_to_end_waits_for_no_turn(url: str) -> None:
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        ("contacts=50/200", SourceLimit(source="contacts", at_once=50, per_second=200)),
-        ("contacts=50", SourceLimit(source="contacts", at_once=50)),
-        ("contacts=/0.5", SourceLimit(source="contacts", per_second=0.5)),
+        ("contacts=50/200", SourceLimit(at_once=50, per_second=200)),
+        ("contacts=50", SourceLimit(at_once=50)),
+        ("contacts=/0.5", SourceLimit(per_second=0.5)),
     ],
 )
 def test_the_limits_are_set_in_a_few_characters(
     monkeypatch: pytest.MonkeyPatch, given: str, read: SourceLimit
 ) -> None:
     monkeypatch.setenv("ENRICHMENT_SOURCE_LIMITS", f"{given}, inferred=1")
-    assert Settings().source_limits == (read, SourceLimit(source="inferred", at_once=1))
+    assert Settings().source_limits == {"contacts": read, "inferred": SourceLimit(at_once=1)}
 
 
 NONE = "contacts contacts=0 contacts=/0 =1 contacts=1/2/3 contacts= contacts=/ contat=1"
@@ -312,5 +311,4 @@ def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, given:
 
 
 async def _as_another_team(it: RunningService) -> None:
-    team_id = await it.service.database.write(lambda c: team_with(c, 10, at=0, name="another"))
-    it.http._transport.app.team_id = team_id  # type: ignore[attr-defined]
+    it.http.headers["x-api-key"] = await create_key(it, "another")

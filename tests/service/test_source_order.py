@@ -9,8 +9,8 @@ from random import Random
 import pytest
 from hypothesis import given, strategies
 
-from mcp_enrichment.service.lookup import source_order
-from mcp_enrichment.service.lookup.source_order import (
+from mcp_enrichment.service.reports import source_order
+from mcp_enrichment.service.reports.source_order import (
     AnsweredLookups,
     Charges,
     CheapestOrder,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
-from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from mcp_enrichment.service.queue import procrastinate_worker as engine
 from tests.support.databases import rows
 from tests.support.running_service import (
@@ -86,7 +86,7 @@ async def test_lookups_that_wait_for_a_sources_rate_follow_one_another_without_a
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "POLL", 3600)
-    source, limits = FixedSource(HIT), {FixedSource(HIT).name: LookupLimit(per_second=10)}
+    source, limits = FixedSource(HIT), {FixedSource(HIT).name: SourceLimit(per_second=10)}
     async with running_service(url, source, source_limiter=SourceLimiter(limits)) as it:
         await until(lambda: rows(url, LISTENERS) == [(3,)])
         ids = [await it.accepted(linkedin_url=f"{ADA}-{number}") for number in range(6)]
@@ -96,7 +96,7 @@ async def test_lookups_that_wait_for_a_sources_rate_follow_one_another_without_a
 
 
 def _one_at_once(source: SlowSource) -> SourceLimiter:
-    return SourceLimiter({source.name: LookupLimit(at_once=1)})
+    return SourceLimiter({source.name: SourceLimit(at_once=1)})
 
 
 async def _asked_of(it: RunningService, own: KnowsOne) -> list[str]:

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from mcp_enrichment.cli import main
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.context import Retention
-from mcp_enrichment.service.lookup.call_history import Period
-from mcp_enrichment.service.lookup.spending_report import spending_report
 from mcp_enrichment.service.privacy.retention import delete_expired
+from mcp_enrichment.service.reports.call_history import Period
+from mcp_enrichment.service.reports.spending_report import spending_report
 from mcp_enrichment.service.sources.base import Miss
 from tests.support.databases import change, open_place, settings_of
 from tests.support.invoicing_vendors import ANSWERS, LOST, InvoicingVendor
@@ -27,7 +27,7 @@ from tests.support.running_service import ADA, Clock, FixedSource, running_servi
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_enrichment.service.lookup.spending_report import SpendingReport
+    from mcp_enrichment.service.reports.spending_report import SpendingReport
     from tests.support.databases import Place
 
 pytestmark = pytest.mark.anyio

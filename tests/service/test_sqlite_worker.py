@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ from tests.support.waiting import HANG
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 pytestmark = pytest.mark.anyio
 JOBS = "SELECT lease_owner, run_at, attempts FROM jobs"
@@ -137,6 +140,36 @@ async def test_a_process_works_on_no_more_jobs_at_once_than_it_may(path: Path) -
         source.may_answer.set()
         for request_id in ids:
             await it.final(request_id)
+
+
+async def test_a_claim_that_runs_again_because_another_write_raises_takes_all_that_it_may(
+    path: Path,
+) -> None:
+    held, may_go_on = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> None:
+        held.set()
+        assert may_go_on.wait(HANG)
+
+    def fail(_connection: Connection) -> None:
+        raise KeyError
+
+    async def write_and_fail(it: RunningService) -> None:
+        with pytest.raises(KeyError):
+            await it.service.database.write(fail)
+
+    async with running_service(path, jobs=False, concurrency=2) as it:
+        for number in range(2):
+            await it.accepted(linkedin_url=f"{ADA}-{number}")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(it.service.database.write, hold)
+            await anyio.to_thread.run_sync(held.wait)
+            tasks.start_soon(it.engine._start_due, it.service)
+            tasks.start_soon(write_and_fail, it)
+            await anyio.wait_all_tasks_blocked()
+            may_go_on.set()
+        leased = "SELECT count(*) FROM jobs WHERE lease_owner IS NOT NULL"
+        assert it.rows(leased) == [(2,)]
 
 
 async def test_a_service_that_is_stopped_gives_its_jobs_back_at_once(path: Path) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, event
 
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.contacts.own_sources import ContactsSource
 from mcp_enrichment.service.lookup.source_limiter import SourceLimiter
-from mcp_enrichment.service.lookup.source_slots import LookupLimit
 from tests.support.databases import open_place, rows
 from tests.support.exports import ADA_READ
 from tests.support.running_service import ADA, HIT, RunningService, running_service, until
@@ -37,7 +37,7 @@ async def test_after_the_first_request_no_statement_is_built(
     left = JOBS_LEFT[request.node.callspec.params["place"]]
     vendor, book = scripted_vendor(HIT), open_place(place)
     sources = ContactsSource(book), vendor
-    limits = SourceLimiter({vendor.name: LookupLimit(at_once=2, per_second=1_000)})
+    limits = SourceLimiter({vendor.name: SourceLimit(at_once=2, per_second=1_000)})
     async with (
         scripted_server() as receiver,
         running_service(place, *sources, allow_private=True, source_limiter=limits) as it,

@@ -228,10 +228,3 @@ async def test_a_key_is_compared_in_constant_time_whether_its_name_is_known_or_n
         assert await api_keys.authenticate(it.service.database, f"mcpe_{name}_{'0' * 64}") is None
     assert len(compared) == 1
     assert {len(side) for side in compared[0]} == {64}
-
-
-async def test_the_embedded_service_needs_no_key_and_minds_none(place: Place) -> None:
-    async with running_service(place, jobs=False) as it:
-        for headers in ({}, {"x-api-key": "whatever"}):
-            answer = await it.http.get(CREDITS, headers=headers)
-            assert answer.json() == {"balance": 10, "held": 0}

@@ -145,10 +145,11 @@ async def test_a_grant_that_was_cut_off_at_commit_is_not_said_to_have_failed(
 
 
 def _client(it: RunningService, folder: Path, *, keys: bool) -> EnrichmentClient:
-    app = create_app(it.service, it.team_id)
+    app = create_app(it.service)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return EnrichmentClient(
         "http://it.example",
+        api_key=it.key,
         memory=folder / "memory.db",
         transport=transport,
         supports_idempotency=keys,

@@ -30,6 +30,8 @@ class Events:
         self._coming = sorted(world.plan.happenings, key=lambda one: one.point, reverse=True)
         self._due: list[Happening] = []
         self._dying: list[Process] = []
+        self.is_over = False
+        """Whether no fault happens any more."""
 
     def reach(self, point: int) -> None:
         """The trace has so many events."""
@@ -47,6 +49,7 @@ class Events:
         """No fault happens any more, everybody is up again, and the operator does what is left."""
         world = self._world
         world.trace("faults stop")
+        self.is_over = True
         left = [one for one in (*self._due, *self._coming) if one.event in BY_OPERATOR]
         self._coming.clear()
         self._due = left

@@ -72,8 +72,9 @@ def test_a_committed_transaction_survives_each_power_cut_and_no_other_does(
     cut_power(disk, tmp_path, kind, CUTS)
 
 
-@FILES
-@pytest.mark.parametrize("level", ["OFF", "NORMAL"])
+@pytest.mark.parametrize(
+    ("kind", "level"), [(ServiceFile, "OFF"), (ServiceFile, "NORMAL"), (StateFile, "OFF")]
+)
 def test_the_disk_catches_a_file_that_is_synced_too_seldom(
     disk: Disk, tmp_path: Path, kind: type[ProductFile], level: str
 ) -> None:

@@ -1,5 +1,5 @@
-"""A proxy in front of a Postgres that cuts a connection at its COMMIT: before the server receives
-it, or after the server has executed it. The client cannot tell which."""
+"""A proxy in front of a Postgres that cuts a connection at the COMMIT of a write: before the server
+receives it, or after the server has executed it. The client cannot tell which."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CommitProxy:
     arrives: bool = True
     """Whether a COMMIT that is cut off reaches the server."""
     cuts: int = 0
-    """The number of next commits at which the connection is cut."""
+    """The number of next commits of writes at which the connection is cut."""
 
     async def serve(self, near: SocketStream) -> None:
         with suppress(*_BROKEN):
@@ -40,6 +40,8 @@ class _Passed:
     proxy: CommitProxy
     near: SocketStream
     far: SocketStream
+    has_written: bool = False
+    """In the transaction that is open."""
     is_cut_off: bool = False
 
     async def all(self) -> None:
@@ -56,11 +58,13 @@ class _Passed:
 
     async def _questions(self) -> None:
         async for piece in self.near:
-            if b"COMMIT" in piece and self.proxy.cuts:
+            self.has_written |= b"INSERT INTO" in piece or b"UPDATE " in piece
+            if b"COMMIT" in piece and self.has_written and self.proxy.cuts:
                 self.proxy.cuts -= 1
                 self.is_cut_off = True
                 if not self.proxy.arrives:
                     return
+            self.has_written &= b"COMMIT" not in piece
             await self.far.send(piece)
 
     async def _answers(self) -> None:

@@ -1,12 +1,14 @@
 """The process behind `tests.support.forks`: it has imported the package, and forks into programs.
 
-Run it with `python -m tests.support.fork_server FD`. Each message on the socket FD names a module,
-its arguments, environment and folder, and carries its stdin, stdout and stderr. The reply is the
-process id of the program. The server ends when the socket is closed.
+Run it with `python -m tests.support.fork_server FD`. Each message on the socket FD names a module
+or a script, its arguments, environment and folder, and carries its stdin, stdout and stderr. The
+reply is the process id of the program. The server ends when the socket is closed.
 """
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import gc
 import importlib
 import io
@@ -18,22 +20,52 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import mcp_enrichment
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 LONGEST = 1 << 17
 """Bytes of a message."""
 NOT_IMPORTED = ("__main__", "migrations.env", "migrations.versions")
 """Modules that act when they are imported."""
+IMPORTED_LATER = (
+    *("alembic.command", "alembic.runtime.environment"),
+    *("anyio._backends._asyncio", "jsonschema", "keyring.core", "keyring.backends.null"),
+)
+"""Libraries that most programs import once they need them. keyring may not be installed."""
 
 
 def import_all() -> None:
     """Import every module of the package, with the libraries that they import."""
+    own = set(sys.modules)
+    libraries: dict[str, ModuleType] = {}
+    atexit.register(forget, libraries)  # what is registered first is called last
     for module in pkgutil.walk_packages(mcp_enrichment.__path__, "mcp_enrichment."):
         if not any(name in module.name for name in NOT_IMPORTED):
             importlib.import_module(module.name)
+    for name in IMPORTED_LATER:
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(name)
+    libraries.update(
+        (name, module)
+        for name, module in sys.modules.items()
+        if name not in own and name.partition(".")[0] != mcp_enrichment.__name__
+    )
     gc.freeze()  # no child writes to these objects to collect garbage, so none copies them
+
+
+def forget(libraries: dict[str, ModuleType]) -> None:
+    """Let the interpreter end without clearing these modules, which would copy all their memory.
+
+    It still waits for threads, closes files, and clears all that the program itself made.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(libraries))  # nothing frees them now
+    for name in libraries:
+        sys.modules.pop(name, None)
 
 
 def next_program(calls: socket.socket) -> dict[str, Any] | None:
@@ -69,7 +101,7 @@ def become(program: dict[str, Any]) -> None:
     os.environ.update(program["environment"])
     time.tzset()
     os.chdir(program["folder"])
-    sys.path[0] = os.getcwd()
+    sys.path[0] = os.path.dirname(program["script"]) if program["script"] else os.getcwd()
     sys.argv[1:] = program["arguments"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -94,7 +126,11 @@ def main() -> None:
         program = next_program(calls)
     if program:
         become(program)
-        runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
+        if program["script"]:
+            sys.argv[0] = program["script"]
+            runpy.run_path(program["script"], run_name="__main__")
+        else:
+            runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

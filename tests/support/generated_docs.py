@@ -32,7 +32,7 @@ PAGES = (
         for page in ("http", "install", "library", "privacy", "sources", "vendors")
     ),
 )
-OF_HTTP = ("public_url", "http_", "push_", "oauth_")
+OF_HTTP = ("public_url", "server_card_", "ai_catalog_", "http_", "push_", "oauth_")
 """Prefixes of the settings of MCP over HTTP."""
 OF_PRIVACY = ("answer_", "contact_", "privacy_")
 """Prefixes of the settings on how long personal data is kept."""
@@ -41,6 +41,12 @@ OF_SOURCES = ("sources", "source_limits", "check_mx", "stop_", "prices", "curren
 PUBLISHED = {
     ROOT / "server.json": package_listings.server_json,
     ROOT / "packaging" / "mcpb" / "manifest.json": package_listings.manifest,
+    ROOT
+    / "packaging"
+    / "claude-plugin"
+    / ".claude-plugin"
+    / "plugin.json": package_listings.plugin,
+    ROOT / ".claude-plugin" / "marketplace.json": package_listings.marketplace,
 }
 SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 
@@ -165,8 +171,8 @@ def _vendor_row(kind: type[HTTPVendor]) -> str:
         [f"{price} ({of})" for of, price in prices.items()] if differ else [*prices.values()][:1]
     )
     limits = [
-        *([f"{kind.at_once} at once"] if kind.at_once else []),
-        *([f"{kind.per_second:g} a second"] if kind.per_second else []),
+        *([f"{kind.limit.at_once} at once"] if kind.limit.at_once else []),
+        *([f"{kind.limit.per_second:g} a second"] if kind.limit.per_second else []),
     ]
     cells = [
         f"`{kind.name}`",

@@ -40,6 +40,7 @@ class Server:
     port: int
     settings: tuple[str, ...] = QUICK
     _numbers: count[int] = field(default_factory=count)
+    _own: psycopg.Connection | None = None
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
@@ -51,6 +52,9 @@ class Server:
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it. `immediate` is a crash: nothing is cleaned up, and the next start recovers."""
+        if self._own:
+            self._own.close()
+            self._own = None
         self.run("pg_ctl", "-w", "-m", mode, "stop")
 
     def run(self, program: str, *options: str) -> None:
@@ -63,7 +67,9 @@ class Server:
     def fresh(self, template: str = "template0") -> str:
         """The URL of a new database."""
         name = f"made_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # From Postgres 15 on, the default is another way, which takes twice the time.
+        copying = "STRATEGY FILE_COPY" if self._connected().info.server_version >= 150000 else ""
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} {copying}")
         return self.url(name)
 
     def drop(self, url: str) -> None:
@@ -76,8 +82,13 @@ class Server:
         return url.rpartition("/")[2]
 
     def execute(self, statement: Any) -> None:
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(statement)
+        self._connected().execute(statement)
+
+    def _connected(self) -> psycopg.Connection:
+        """One connection for all statements, until the server stops: each new one takes time."""
+        if self._own is None:
+            self._own = psycopg.connect(self.url(), autocommit=True)
+        return self._own
 
 
 def installed() -> Path | None:

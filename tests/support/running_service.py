@@ -16,7 +16,7 @@ import httpx
 from mcp_enrichment.contract.defaults import DEFAULT_TEAM
 from mcp_enrichment.contract.http import CREDITS, ENRICHMENTS
 from mcp_enrichment.contract.models import Verification
-from mcp_enrichment.service.accounts import teams
+from mcp_enrichment.service.accounts import api_keys, teams
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks.callback_sender import CallbackSender
 from mcp_enrichment.service.callbacks.url_policy import CallbackURLPolicy
@@ -97,6 +97,8 @@ class RunningService:
     service: ServiceContext
     engine: Engine
     team_id: int
+    key: str
+    """The API key of the team, which `http` sends."""
     http: httpx.AsyncClient
     place: Place
 
@@ -165,19 +167,25 @@ async def running_service(
     )
     service = replace(service, **changes)
     team_id = await database.write(lambda c: team_with(c, credits, at=service.clock()))
-    app = create_app(service, team_id)
+    key = await database.write(lambda c: api_keys.create(c, DEFAULT_TEAM, at=service.clock()).key)
+    app = create_app(service)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     hooks = {"response": [holds_to_contract]}
     try:
         async with (
-            httpx.AsyncClient(transport=transport, base_url="http://it", event_hooks=hooks) as http,
+            httpx.AsyncClient(
+                transport=transport,
+                base_url="http://it",
+                event_hooks=hooks,
+                headers={"x-api-key": key},
+            ) as http,
             anyio.create_task_group() as tasks,
         ):
             if jobs:
                 tasks.start_soon(engine.run, service)
                 tasks.start_soon(service.completion_waiter.watch)
             yield RunningService(
-                service=service, engine=engine, team_id=team_id, http=http, place=place
+                service=service, engine=engine, team_id=team_id, key=key, http=http, place=place
             )
             tasks.cancel_scope.cancel()
     finally:

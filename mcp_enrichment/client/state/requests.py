@@ -348,11 +348,13 @@ class RequestStore(SQLiteStore):
     @transaction
     def clear(self, db: sqlite3.Connection) -> int:
         """Delete the requests of all accounts; return how many there were."""
+        _empty_journal(db)
         db.execute("DELETE FROM pending_posts")
         return db.execute("DELETE FROM requests").rowcount
 
 
 def _delete(db: sqlite3.Connection, dedup_keys: Iterable[str]) -> int:
+    _empty_journal(db)
     one = "DELETE FROM requests WHERE dedup_key = ?"
     count = sum(db.execute(one, (key,)).rowcount for key in dedup_keys)
     delete_orphan_posts(db)
@@ -363,3 +365,8 @@ def _add_duration(db: sqlite3.Connection, account: str, seconds: float) -> None:
     db.execute("INSERT INTO durations (account, seconds) VALUES (?, ?)", (account, seconds))
     older = "SELECT id FROM durations WHERE account = ? ORDER BY id DESC LIMIT -1 OFFSET ?"
     db.execute(f"DELETE FROM durations WHERE id IN ({older})", (account, KEPT_DURATIONS))  # noqa: S608
+
+
+def _empty_journal(db: sqlite3.Connection) -> None:
+    """Empty the journal when this transaction is committed: it holds what is being deleted."""
+    db.execute("PRAGMA journal_mode = TRUNCATE")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.file_locks import error_code, is_unsupported, require_locks
+from mcp_enrichment.owner_file import create_for_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -244,16 +245,21 @@ class _Connection:
         while True:
             db = self._db  # on Windows another thread may close it meanwhile
             if db is None:
+                if not self._path.exists():
+                    with suppress(OSError):  # SQLite then creates it, or says why not
+                        create_for_owner(self._path)
                 self._inode = inode_of(self._path)
                 db = self._db = _connect(self._path, timeout)
-                # FULL does not sync the folder after the journal's end: a power cut could bring
-                # the journal back, which undoes the transaction.
-                db.execute("PRAGMA synchronous = EXTRA")
+                db.execute("PRAGMA synchronous = FULL")
             db.execute(f"BEGIN {kind}")
             if self.is_current():
                 break
             self.close()  # the file is new, or was removed or replaced
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
+        if kind == "IMMEDIATE":
+            # SQLite does not sync the removal of a journal, so a power cut might undo the commit.
+            # It does sync the mark that a journal which stays is done with, and takes less time.
+            db.execute("PRAGMA journal_mode = PERSIST")
         if version != self._schema.version and kind == "IMMEDIATE":
             self._upgrade(db, version)
         elif version not in (0, self._schema.version):

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 PAGE = 50
 """Entries of one page."""
-MAX_AMOUNT = 1_000_000
-"""A limit for typing errors."""
 
 
 async def show(visit: Visit) -> Response:
@@ -63,11 +61,11 @@ async def change(visit: Visit) -> Response:
 
 def _amount(text: str, *, may_be_negative: bool) -> int:
     sign = "[+-]?" if may_be_negative else ""
-    if not re.fullmatch(sign + "[0-9]{1,7}", text) or not 0 < abs(int(text)) <= MAX_AMOUNT:
+    if not re.fullmatch(sign + "[0-9]{1,7}", text) or not 0 < abs(int(text)) <= ledger.MAX_AMOUNT:
         raise Refused(
             400,
-            f"The amount must be a whole number from 1 to {MAX_AMOUNT:,}; only a correction, which "
-            "has a reason, may be negative.",
+            f"The amount must be a whole number from 1 to {ledger.MAX_AMOUNT:,}; only a "
+            "correction, which has a reason, may be negative.",
             "Nothing was changed.",
         )
     return int(text)

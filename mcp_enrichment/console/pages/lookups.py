@@ -86,7 +86,7 @@ async def show_one(visit: Visit) -> Response:
 
 
 async def reveal(visit: Visit) -> Response:
-    """The same with the email. The audit trail records it before it is shown."""
+    """The same with the email. The audit log records it before it is shown."""
     service = visit.console.service
 
     def read_and_record(connection: Any) -> Timeline:

@@ -1,4 +1,4 @@
-"""Privacy: suppressing, erasing and exporting a person, and the audit trail."""
+"""Privacy: suppressing, erasing and exporting a person, and the audit log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from starlette.responses import Response
 from mcp_enrichment.console.visits import Refused
 from mcp_enrichment.contract.linkedin_url import ProfileURLError, canonical_profile_url
 from mcp_enrichment.service.privacy import audit_log, subject_requests
-from mcp_enrichment.service.privacy.export_text import export_text
 from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from mcp_enrichment.service.sources.exports.email_address import clean_email
 
@@ -22,18 +21,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NEWEST = 100
-"""Entries of the audit trail that are shown."""
+"""Entries of the audit log that are shown."""
 QUESTIONS = {
     "suppress": "Never look up this profile again, or never give out this address?",
     "lift": "Take this profile or address off the suppression list?",
     "erase": "Remove all that is stored about this person, and suppress them? Requests about them "
     "keep their ids, ends and credits. This cannot be undone.",
-    "export": "Export all that is stored about this person? The audit trail records it.",
+    "export": "Export all that is stored about this person? The audit log records it.",
 }
 
 
 async def show(visit: Visit) -> Response:
-    """The forms, and the newest entries of the audit trail."""
+    """The forms, and the newest entries of the audit log."""
     entries = await visit.console.service.database.read(lambda c: audit_log.newest(c, limit=NEWEST))
     return visit.page("privacy.html", entries=entries, actions=list(QUESTIONS))
 
@@ -85,7 +84,9 @@ async def _erase(visit: Visit, subject: NamedSubject) -> Response:
 async def _export(visit: Visit, subject: NamedSubject) -> Response:
     found = await _in_thread(visit, subject_requests.export, subject)
     headers = {"Content-Disposition": 'attachment; filename="export.json"'}
-    return Response(export_text(found), media_type="application/json", headers=headers)
+    return Response(
+        subject_requests.export_text(found), media_type="application/json", headers=headers
+    )
 
 
 _ACTS: Mapping[str, Callable[[Visit, NamedSubject], Awaitable[Response]]] = {

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from mcp_enrichment.console.visits import Refused
 from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.lookup import circuit_breaker
-from mcp_enrichment.service.lookup.order_report import order_report
-from mcp_enrichment.service.lookup.source_order import MIN_ANSWERED
-from mcp_enrichment.service.lookup.source_pause import end_pause
+from mcp_enrichment.service.reports.order_report import order_report
 from mcp_enrichment.service.reports.source_figures import NEWEST, recent_history, source_figures
+from mcp_enrichment.service.reports.source_order import MIN_ANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from mcp_enrichment.console.visits import Visit
-    from mcp_enrichment.service.lookup.order_report import OrderReport
+    from mcp_enrichment.service.reports.order_report import OrderReport
 
 
 async def show(visit: Visit) -> Response:
@@ -59,6 +58,8 @@ async def resume(visit: Visit) -> Response:
     )
     if asked:
         return asked
-    await database.write(lambda c: end_pause(c, database.queue, name, at=service.clock()))
+    await database.write(
+        lambda c: circuit_breaker.end_pause(c, database.queue, name, at=service.clock())
+    )
     service.wake()
     return visit.to("/sources", done=f"The pause of {name} has ended: lookups call it again.")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+MAX_AMOUNT = 1_000_000
+"""Credits that an operator may add or take at once: a limit for typing errors."""
 MAX_REASON = 200
 _NO_CORRECTION = Explanation(
     happened="The correction has no amount or no reason.",

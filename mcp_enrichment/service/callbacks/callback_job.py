@@ -42,7 +42,7 @@ LONGEST_RETRY_AFTER = 300.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Attempt:
+class CallbackAttempt:
     """An attempt that is stored, and what is sent in it."""
 
     callback: Callback
@@ -54,7 +54,7 @@ class Attempt:
 async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
     """Make one attempt. It is stored before it is sent: a crash in between costs the attempt, and
     never leads to a fourth one."""
-    attempt: Attempt | None = job.begun or await service.database.write(
+    attempt: CallbackAttempt | None = job.begun or await service.database.write(
         lambda c: begin(c, service, job.target_id)
     )
     if attempt is None:
@@ -94,7 +94,7 @@ async def deliver(service: ServiceContext, job: Job) -> Reschedule | None:
 
 
 async def _send(
-    service: ServiceContext, attempt: Attempt, body: bytes, headers: Mapping[str, str]
+    service: ServiceContext, attempt: CallbackAttempt, body: bytes, headers: Mapping[str, str]
 ) -> DeliveryResult:
     case = service.sandbox_case(attempt.request.linkedin_url)
     if case and case.fails_attempt(attempt.number):
@@ -120,7 +120,9 @@ def body_of(request: Request, callback: Callback) -> bytes:
     return json.dumps(to_response(with_its_reference).to_json(), ensure_ascii=False).encode()
 
 
-def begin(connection: Connection, service: ServiceContext, callback_id: str) -> Attempt | None:
+def begin(
+    connection: Connection, service: ServiceContext, callback_id: str
+) -> CallbackAttempt | None:
     """Store the next attempt; None if the round is over."""
     callback = callback_table.get(connection, callback_id)
     request = request_table.get(connection, callback.request_id) if callback else None
@@ -133,7 +135,7 @@ def begin(connection: Connection, service: ServiceContext, callback_id: str) -> 
     number = callback_table.claim_attempt(connection, callback, at=at)
     if number is None:
         return None
-    return Attempt(callback=callback, number=number, request=redacted, secrets=secrets)
+    return CallbackAttempt(callback=callback, number=number, request=redacted, secrets=secrets)
 
 
 def _is_redelivered(connection: Connection, callback: Callback) -> bool:

@@ -57,7 +57,7 @@ class CallbackSender:
         self._context: ssl.SSLContext | None = None
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> DeliveryResult:
-        """Make one attempt. It never raises for what the receiver does."""
+        """Make one attempt. No response or failure of the receiver raises."""
         try:
             with anyio.fail_after(ATTEMPT_SECONDS):
                 return await self._post(httpx.URL(url), body, headers)

@@ -49,7 +49,7 @@ _WITHOUT_ADDRESS = Prepared(
 )
 
 
-class Person(NamedTuple):
+class NamedPerson(NamedTuple):
     """A person whose address may be inferred."""
 
     first_name: str
@@ -117,10 +117,10 @@ def upsert_persons(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> N
     connection.execute(first.on_conflict_do_update(index_elements=["id"], set_=one_more))
 
 
-def without_address(connection: Connection, linkedin_url: str) -> Person | None:
+def without_address(connection: Connection, linkedin_url: str) -> NamedPerson | None:
     """The person with this canonical URL, if no work address is known."""
     row = _WITHOUT_ADDRESS.first(connection, {"linkedin_url": linkedin_url})
-    return Person(*row) if row else None
+    return NamedPerson(*row) if row else None
 
 
 def domains_of(connection: Connection, company: str) -> Counter[str]:
@@ -168,7 +168,7 @@ def _known_as(row: Named) -> KnownAddress:
     return KnownAddress(name_of(row), row.company_key, row.email_local)
 
 
-def name_of(row: Named | Person) -> Name:
+def name_of(row: Named | NamedPerson) -> Name:
     """The name in a row of `contact_persons`."""
     return Name(row.first_name, row.last_name)
 

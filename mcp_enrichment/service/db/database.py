@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Text, cast, func, select
 from sqlalchemy.exc import DBAPIError
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
@@ -39,6 +39,7 @@ READERS = 4
 """Reads at once; more threads do not make SQLite faster."""
 MAX_ATTEMPTS = 5
 """The most attempts of a transaction that conflicts, or whose connection is lost."""
+_END_OF_WAL = select(cast(func.pg_current_wal_insert_lsn(), Text))
 
 
 class Database:
@@ -158,6 +159,12 @@ class Database:
         await self.read(lambda c: c.execute(select(1).select_from(teams)).first())
         if not await anyio.to_thread.run_sync(self._is_in_place, limiter=self._reading):
             raise StorageFailed(StorageFault.UNREACHABLE)
+
+    async def last_change(self) -> object:
+        """A value that differs after each write. On Postgres it may also differ without one."""
+        if self.data_version:
+            return await anyio.to_thread.run_sync(self.data_version)
+        return await self.read(lambda c: c.execute(_END_OF_WAL).scalar())
 
     def close(self) -> None:
         """Close every connection."""

@@ -48,17 +48,14 @@ HISTORY_PAGE = 100
 
 def create_app(
     service: ServiceContext,
-    team_id: int | None = None,
     *,
     rate_limit: RateLimit | None = None,
     metrics: bool = False,
     further: Sequence[Route] = (),
 ) -> ServiceApp:
-    """The ASGI application of one service.
+    """The ASGI application of one service. Callers send the keys of their teams.
 
-    `team_id`: the team of every caller, for a service within its own process; without it, callers
-    send the keys of their teams. `metrics` adds `/metrics`, without a key. `further`: the routes of
-    the console.
+    `metrics` adds `/metrics`, without a key. `further`: the routes of the console.
     """
     routes = [
         Route(ENRICHMENTS, Endpoint(_post), methods=["POST"]),
@@ -70,7 +67,7 @@ def create_app(
         *health.routes(metrics=metrics),
         *further,
     ]
-    return ServiceApp(routes, service, team_id, rate_limit)
+    return ServiceApp(routes, service, rate_limit)
 
 
 async def _post(request: Request) -> Response:
@@ -144,17 +141,13 @@ async def _openapi(_request: Request) -> Response:
 
 async def _team_id(request: Request) -> int:
     """The caller's team. Counts the request."""
-    team_id: int | None = request.app.team_id
-    return (await _authenticated(request, _nothing))[0] if team_id is None else team_id
+    return (await _authenticated(request, lambda _connection, _team_id: None))[0]
 
 
 async def _authenticated(request: Request, read: Callable[[Any, int], T]) -> tuple[int, T]:
     """The caller's team, and the result of `read` for it in the same transaction. Counts the
     request."""
     app: ServiceApp = request.app
-    team_id, database = app.team_id, app.service.database
-    if team_id is not None:
-        return team_id, await database.read_few(lambda connection: read(connection, team_id))
     key = request.headers.get(KEY_HEADER, "")
     with app.anonymous_limit.authenticating(request) if app.anonymous_limit else nullcontext():
         if not key_id_of(key):
@@ -165,7 +158,7 @@ async def _authenticated(request: Request, read: Callable[[Any, int], T]) -> tup
                 raise Unauthorized
             return caller, read(connection, caller)
 
-        found = await database.read_few(work)
+        found = await app.service.database.read_few(work)
     if app.rate_limit:
         try:
             app.rate_limit.take(key_id_of(key))
@@ -177,11 +170,7 @@ async def _authenticated(request: Request, read: Callable[[Any, int], T]) -> tup
 def _count_more(request: Request, requests: int) -> None:
     """Count so many more requests of the caller, who is authenticated."""
     app: ServiceApp = request.app
-    if app.team_id is None and app.rate_limit:
+    if app.rate_limit:
         caller = key_id_of(request.headers.get(KEY_HEADER, ""))
         app.rate_limit.charge(caller, requests)
         request.state.quota = app.rate_limit.headers(caller)
-
-
-def _nothing(_connection: Any, _team_id: int) -> None:
-    """Only the key is verified."""

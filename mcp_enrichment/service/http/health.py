@@ -11,7 +11,7 @@ from starlette.routing import Route
 from mcp_enrichment.contract.errors import CommitUnknown, StorageFailed
 from mcp_enrichment.service import metrics
 from mcp_enrichment.service.http.service_app import Endpoint
-from mcp_enrichment.service.monitoring import Totals, check_database, totals
+from mcp_enrichment.service.monitoring import Totals, totals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ async def _ready(request: Request) -> Response:
     """The database can be written. A `StorageFailed` becomes a 503."""
     _limited(request)
     try:
-        await check_database(request.app.service)
+        await request.app.service.database.check()
     except CommitUnknown as error:  # it is not ready, whether or not the write is saved
         raise StorageFailed(error.fault) from error
     return JSONResponse({"status": "ready"})

@@ -51,12 +51,12 @@ _HEADERS_OF: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "the header that the key is expected in"},
     429: {"Retry-After": "seconds, or an HTTP date"},
 }
-_REPLAYED = "with an Idempotency-Key: `true` where this repeats the first answer"
-_APPLIED = "`wait=N`, where Prefer asked for it"
+_REPLAYED = "with an Idempotency-Key: `true` if this repeats the first answer"
+_APPLIED = "`wait=N`, if Prefer asked for it"
 _KEY = "the same key with the same body answers with the first request, with another body 422"
 _BATCH_KEY = (
     "of the whole batch: the key of its first request is this one with `.0`, of the second with "
-    "`.1` and so on, where a request has none of its own"
+    "`.1` and so on, if a request has none of its own"
 )
 _PREFER = (
     "RFC 7240 `wait=N`: hold the answer until the request is terminal or N seconds have passed; "
@@ -70,7 +70,7 @@ _GIVEN: tuple[type[BaseModel], ...] = (
     *(ErrorBody, NoCreditBody),
 )
 _DESCRIPTIONS = {
-    "EnrichmentRequest": "Whose address is asked for, and of which kind.",
+    "EnrichmentRequest": "The profile whose address is requested, and the type of the address.",
     "BatchRequest": "Several requests in one POST; in the quota of the key each of them counts.",
     "BatchItem": "One of them. Its idempotency_key also works as the header of a POST of its own.",
     "BatchBody": "A result for each request of the batch, in their order.",

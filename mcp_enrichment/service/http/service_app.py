@@ -29,7 +29,7 @@ from mcp_enrichment.service.http.rate_limit import AnonymousLimit
 from mcp_enrichment.service.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.responses import Response
     from starlette.routing import Route
@@ -74,10 +74,9 @@ class ServiceApp:
         self,
         routes: Sequence[Route],
         service: ServiceContext,
-        team_id: int | None,
         rate_limit: RateLimit | None,
     ) -> None:
-        self.service, self.team_id, self.rate_limit = service, team_id, rate_limit
+        self.service, self.rate_limit = service, rate_limit
         self.anonymous_limit = AnonymousLimit(rate_limit) if rate_limit else None
         # The contract has no redirects: an empty id is a 404.
         self._router = Router(routes, redirect_slashes=False)
@@ -146,7 +145,7 @@ class _Exchange:
             message["headers"] += [
                 (_REQUEST_ID, self._request_id),
                 _TAKES_BATCHES,
-                *_encoded(quota),
+                *((name.lower().encode(), value.encode()) for name, value in quota.items()),
             ]
             if self._unread:  # the unread rest is not a next request, and is not waited for
                 message["headers"].append((b"connection", b"close"))
@@ -156,10 +155,6 @@ class _Exchange:
 def _new_id() -> bytes:
     # It is no secret, and the system's random bytes cost a change of threads under load.
     return f"{getrandbits(64):016x}".encode()
-
-
-def _encoded(headers: Mapping[str, str]) -> Sequence[tuple[bytes, bytes]]:
-    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def _too_large(scope: Scope) -> ASGIApp | None:

@@ -15,6 +15,7 @@ from mcp_enrichment.contract.http import MAX_RETRY_AFTER
 from mcp_enrichment.contract.models import Reason
 from mcp_enrichment.service.db.schema import circuit_breakers as circuits
 from mcp_enrichment.service.db.upsert import upsert
+from mcp_enrichment.service.lookup import source_call_table
 from mcp_enrichment.service.queue.job import exponential_backoff
 from mcp_enrichment.service.sources.base import Lost, LostReason, Misconfigured, Unavailable
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mcp_enrichment.service.queue.job import Queue
     from mcp_enrichment.service.sources.base import InProgress, Outcome
 
 FAILURES = 3
@@ -125,6 +127,17 @@ def claim_probe(connection: Connection, circuit: Circuit, *, until: float) -> bo
 
 def close(connection: Connection, source: str) -> None:
     connection.execute(delete(circuits).where(circuits.c.source == source))
+
+
+def end_pause(connection: Connection, queue: Queue, source: str, *, at: float) -> None:
+    """Let the source be called from this time on, in seconds since the epoch.
+
+    Every rescheduled lookup becomes due, as none says which source it waits for. One that waits for
+    another source uses one of its attempts.
+    """
+    close(connection, source)
+    source_call_table.call_again(connection, source, at=at)
+    queue.look_up_now(connection, at=at)
 
 
 def paused(connection: Connection, *, now: float) -> Sequence[Circuit]:

@@ -12,9 +12,8 @@ from mcp_enrichment.service.lookup import source_call_table
 from mcp_enrichment.service.lookup.resolution import Unresolved, best_hit
 from mcp_enrichment.service.lookup.source_call_table import CallState
 from mcp_enrichment.service.lookup.source_limiter import AtCapacity
-from mcp_enrichment.service.lookup.vendor_calls import count_in_metrics
 from mcp_enrichment.service.lookup.waterfall import LookupResult, disclosable_hits, query_sources
-from mcp_enrichment.service.metrics import LOOKUPS
+from mcp_enrichment.service.metrics import LOOKUPS, count_answer
 from mcp_enrichment.service.privacy.suppression import is_suppressed, which_listed
 from mcp_enrichment.service.queue.job import Reschedule, exponential_backoff
 from mcp_enrichment.service.requests import request_table
@@ -167,7 +166,7 @@ async def _finish(
     if callbacks is not None:
         LOOKUPS.labels(status=outcome.status.value, source=outcome.source or "none").inc()
         for call in free_calls:
-            count_in_metrics(call)
+            count_answer(call)
     service.completion_waiter.notify(request.id)
     if callbacks:
         service.wake()

@@ -46,7 +46,7 @@ def is_charged(status: Status, verification: Verification | None) -> bool:
 
 
 def resolve(answers: Sequence[SourceAnswer]) -> LookupOutcome | Unresolved:
-    """The best address found; not found only where every source missed."""
+    """The best address found; not found only if every source missed."""
     outcomes = [answered.outcome for answered in answers]
     waits = [o.retry_after or 0.0 for o in outcomes if isinstance(o, Unavailable)]
     end = best_hit(answers) or _failure(outcomes) or _not_found(outcomes)
@@ -94,7 +94,7 @@ def _failed(reason: Reason) -> LookupOutcome:
 
 
 def _not_found(outcomes: Sequence[SourceOutcome]) -> LookupOutcome:
-    """Every source missed. The reason is kept where all have the same one."""
+    """Every source missed. The reason is kept if all have the same one."""
     reasons = {outcome.reason if isinstance(outcome, Miss) else None for outcome in outcomes}
     return LookupOutcome(
         status=Status.NOT_FOUND, reason=reasons.pop() if len(reasons) == 1 else None

@@ -67,14 +67,14 @@ class CallState(StrEnum):
 OPEN = (CallState.REQUESTED, CallState.WORKING, CallState.LOST)
 """States that a late result may still replace: it was paid for, too."""
 
-ANSWERED = (
+NOT_REQUESTED_AGAIN = (
     CallState.HIT,
     CallState.MISS,
     CallState.REJECTED,
     CallState.LOST,
     CallState.MISCONFIGURED,
 )
-"""States that are not requested again."""
+"""The states of a call that is not repeated."""
 
 _STORE = update(calls).where(_THIS, calls.c.state.in_(OPEN))
 
@@ -142,7 +142,7 @@ def store_result(connection: Connection, request_id: str, source: str, **outcome
 
 
 def call_again(connection: Connection, source: str, *, at: float) -> None:
-    """Let the source be called at this time for what it could not do and was to be asked later."""
+    """Let the source be called at this time by the lookups that it could not answer before."""
     later = and_(
         calls.c.source == source,
         calls.c.state == CallState.UNAVAILABLE,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mcp_enrichment.contract.source_limit import SourceLimit
     from mcp_enrichment.service.db.database import Database
-    from mcp_enrichment.service.lookup.source_slots import LookupLimit
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class AtCapacity(Exception):
 class SourceLimiter:
     """Takes a slot for each lookup at a source that has a limit."""
 
-    def __init__(self, limits: Mapping[str, LookupLimit] | None = None) -> None:
+    def __init__(self, limits: Mapping[str, SourceLimit] | None = None) -> None:
         self.limits = limits or {}
         self.on_release: Callable[[str], None] = lambda _source: None
         """Called with the source whose slot is free again. The job engine sets it."""

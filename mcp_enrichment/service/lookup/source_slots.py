@@ -5,7 +5,6 @@ They hold for all processes of a database: a transaction locks the source's row 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Insert
 
+    from mcp_enrichment.contract.source_limit import SourceLimit
     from mcp_enrichment.service.queue.job import Job
 
 # Built once, as every lookup at a source with a limit executes them.
@@ -41,21 +41,11 @@ RECHECK = 1.0
 one."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LookupLimit:
-    """The limits of a source, over all processes."""
-
-    at_once: int | None = None
-    """Lookups under way at the same time."""
-    per_second: float | None = None
-    """Lookups begun in a second."""
-
-
 def acquire(
     connection: Connection,
     source: str,
     request_id: str,
-    limit: LookupLimit,
+    limit: SourceLimit,
     *,
     now: float,
     lease: float,
@@ -77,7 +67,7 @@ def acquire(
 def hand_out(
     connection: Connection,
     source: str,
-    limit: LookupLimit,
+    limit: SourceLimit,
     claim_next: Callable[[], Job | None],
     *,
     most: int,
@@ -129,7 +119,7 @@ def _lock(connection: Connection, source: str, *, now: float) -> float:
 
 
 def _wait(
-    connection: Connection, source: str, limit: LookupLimit, next_allowed_at: float, *, now: float
+    connection: Connection, source: str, limit: SourceLimit, next_allowed_at: float, *, now: float
 ) -> float:
     """0 if a slot is free; else the seconds until one may be."""
     if limit.at_once is not None:
@@ -143,7 +133,7 @@ def _take(
     connection: Connection,
     source: str,
     request_id: str,
-    limit: LookupLimit,
+    limit: SourceLimit,
     next_allowed_at: float,
     *,
     now: float,

@@ -59,7 +59,7 @@ WORKING_SECONDS = 600.0
 async def call_vendor(
     service: ServiceContext, vendor: Vendor, request: Request
 ) -> SourceOutcome | Reschedule:
-    """The vendor's result, stored or new: it is called only for what it has not answered."""
+    """The vendor's result, stored or new: it is called only if it has not answered yet."""
     if service.shutdown.has_begun:
         return Reschedule(0.0)  # another process makes the call
     claim_token = secrets.token_hex(8)
@@ -190,7 +190,7 @@ async def _store(
 
     call, is_new = await _write_with_retry(service, write)
     if is_new:
-        count_in_metrics(call)
+        metrics.count_answer(call)
     return call
 
 
@@ -238,12 +238,3 @@ async def _write_with_retry(service: ServiceContext, work: Callable[[Connection]
                 raise
             logger.warning("a source's result cannot be stored yet: %s", failure.fault)
         await anyio.sleep(STORE_RETRY)
-
-
-def count_in_metrics(call: SourceCall) -> None:
-    if call.answered_at is None:
-        return
-    metrics.SOURCE_ANSWERS.labels(source=call.source, outcome=call.state.value).inc()
-    metrics.SOURCE_SPENT.labels(source=call.source).inc(call.cost)
-    seconds = max(call.answered_at - call.requested_at, 0.0)
-    metrics.SOURCE_SECONDS.labels(source=call.source).observe(seconds)

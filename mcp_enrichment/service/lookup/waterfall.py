@@ -21,6 +21,7 @@ from mcp_enrichment.service.lookup.source_call_table import CallState, SourceCal
 from mcp_enrichment.service.privacy.suppression import is_address_suppressed
 from mcp_enrichment.service.queue.job import Reschedule
 from mcp_enrichment.service.sources.base import Hit, Miss, is_vendor
+from mcp_enrichment.service.sources.sandbox import SandboxSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,9 +51,10 @@ async def query_sources(service: ServiceContext, request: Request) -> LookupResu
     A vendor's stored result is not requested again. Raises `AtCapacity` if a source has no free
     slot.
     """
+    case = service.sandbox_case(request.linkedin_url)
     sources = [
         source
-        for source in service.sources_for(request.linkedin_url)
+        for source in ([SandboxSource(case)] if case else service.sources)
         if not is_vendor(source) or request.type in source.email_types
     ]
     known: Mapping[str, SourceCall] = {}
@@ -79,7 +81,7 @@ async def _vendor_answer(
     service: ServiceContext, request: Request, vendor: Vendor, stored: SourceCall | None
 ) -> SourceOutcome | Reschedule:
     """A vendor's result, stored or new. An address that may not be disclosed becomes a miss."""
-    if stored and stored.state in source_call_table.ANSWERED:
+    if stored and stored.state in source_call_table.NOT_REQUESTED_AGAIN:
         result = from_row(stored, now=service.clock())
     else:
         async with _slot(service, request, vendor):

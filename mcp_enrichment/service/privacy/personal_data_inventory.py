@@ -30,7 +30,7 @@ NO_PROFILE = "mailto:"
 class PersonalTable:
     table: Table
     label: str | None = None
-    """Its name in exports and reports, where that is not the table's."""
+    """Its name in exports and reports, if it is not the table's."""
     columns: Sequence[str]
     """The columns with personal data."""
     profile: Column[str] | None = None

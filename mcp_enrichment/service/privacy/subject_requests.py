@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -142,6 +144,21 @@ def export(database: Database, subject: NamedSubject, *, at: float) -> dict[str,
         }
 
     return database.write_now(tell)
+
+
+def export_text(exported: dict[str, Any]) -> str:
+    """JSON with ISO 8601 texts, in UTC, in place of seconds since the epoch."""
+    return json.dumps(_with_dates(exported), indent=2, ensure_ascii=False)
+
+
+def _with_dates(exported: Any, name: str = "") -> Any:
+    if isinstance(exported, dict):
+        return {key: _with_dates(value, key) for key, value in exported.items()}
+    if isinstance(exported, list):
+        return [_with_dates(each) for each in exported]
+    if isinstance(exported, float) and name.rpartition("_")[2] == "at":
+        return f"{datetime.fromtimestamp(exported, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return exported
 
 
 def _cancel_running(connection: Connection, person: KnownPerson, *, at: float) -> None:

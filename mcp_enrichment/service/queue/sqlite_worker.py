@@ -157,11 +157,13 @@ class SQLiteWorker:
     async def _claim(self, service: ServiceContext) -> _Claimed:
         """Claim jobs for which there is room, and begin them in the same transaction."""
         lease = self.lease_at(service.clock())
-        lookups = Turns(self._concurrency, self._count(JobKind.LOOK_UP), self._served)
-        deliveries = Turns(DELIVERIES_PER_TEAM, self._count(JobKind.DELIVER))
-        room = self._concurrency - deliveries.at_work
+        looking_up, delivering = self._count(JobKind.LOOK_UP), self._count(JobKind.DELIVER)
+        served = list(self._served)
 
         def claim(connection: Connection) -> _Claimed:
+            lookups = Turns(self._concurrency, looking_up, served)
+            deliveries = Turns(DELIVERIES_PER_TEAM, delivering)
+            room = self._concurrency - deliveries.at_work
             jobs, slot_due = self._claim_lookups(connection, service, lease, lookups)
             jobs += sqlite_queue.claim(connection, lease, JobKind.DELIVER, deliveries, limit=room)
             due = sqlite_queue.next_run_at(connection, after=0.0)

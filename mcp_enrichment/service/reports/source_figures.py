@@ -13,8 +13,8 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.db.schema import circuit_breakers, requests
 from mcp_enrichment.service.db.schema import source_calls as calls
 from mcp_enrichment.service.lookup import circuit_breaker
-from mcp_enrichment.service.lookup.call_history import ANSWERED, CallHistory, add_calls
 from mcp_enrichment.service.lookup.source_call_table import CallState
+from mcp_enrichment.service.reports.call_history import ANSWERED, CallHistory, add_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

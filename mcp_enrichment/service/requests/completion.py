@@ -79,13 +79,13 @@ def _write_consequences(
         enqueue, delay = one.service.database.queue.enqueue, one.service.delivery_delays[0]
         team_id = one.request.team_id
         enqueue(connection, JobKind.DELIVER, callback.id, team_id=team_id, at=at, delay=delay)
-    ledger.close_holds(connection, [_hold_outcome(one) for one in ended], at=at)
+    holds = [
+        ledger.HoldOutcome(
+            team_id=one.request.team_id,
+            request_id=one.request.id,
+            is_settled=is_charged(one.outcome.status, one.outcome.verification),
+        )
+        for one in ended
+    ]
+    ledger.close_holds(connection, holds, at=at)
     return Counter(callback.request_id for callback in callbacks)
-
-
-def _hold_outcome(completion: Completion) -> ledger.HoldOutcome:
-    return ledger.HoldOutcome(
-        team_id=completion.request.team_id,
-        request_id=completion.request.id,
-        is_settled=is_charged(completion.outcome.status, completion.outcome.verification),
-    )

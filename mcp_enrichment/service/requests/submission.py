@@ -27,6 +27,7 @@ from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.callbacks import callback_table
 from mcp_enrichment.service.lookup.resolution import is_charged
 from mcp_enrichment.service.privacy.suppression import redact_if_suppressed
+from mcp_enrichment.service.queue.job import QueuedLookup
 from mcp_enrichment.service.requests import idempotency_table, request_table
 from mcp_enrichment.service.requests.request_table import Request
 
@@ -121,7 +122,8 @@ def prepare(
     if case and case.refusal:
         raise case.refusal
     key = _IdempotencyKey(key=idempotency_key, body_hash=_hash(asked)) if idempotency_key else None
-    lookup = service.place_lookup(new.id, team_id)
+    leased = service.lease_lookup(new.id, team_id)
+    lookup = leased or QueuedLookup(service.database.queue, service.wake)
     new = replace(new, status=lookup.status)
     return NewRequest(request=new, lookup=lookup, callback_url=asked.callback_url, key=key)
 
@@ -256,7 +258,10 @@ def store(connection: Connection, new: NewRequest, *, is_payable: bool = True) -
     running = request_table.find_running_duplicate(connection, request)
     if not (running or is_payable):
         raise InsufficientCredits
-    answering = running or _create(connection, new.lookup, request)
+    if not running:
+        request_table.add(connection, request)
+        new.lookup.enqueue(connection, request)
+    answering = running or request
     if new.callback_url:
         _add_callback(connection, answering.id, new.callback_url, request.external_id)
     if key:
@@ -283,12 +288,6 @@ def _add_callback(
     callback_table.add(
         connection, _new_id(), request_id=request_id, url=url, external_id=external_id
     )
-
-
-def _create(connection: Connection, lookup: NewLookup, new: Request) -> Request:
-    request_table.add(connection, new)
-    lookup.enqueue(connection, new)
-    return new
 
 
 def _find_replay(connection: Connection, new: Request, key: _IdempotencyKey) -> Request | None:

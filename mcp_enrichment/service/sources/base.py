@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from mcp_enrichment.contract.models import Reason, Verification
+from mcp_enrichment.contract.source_limit import SourceLimit
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -108,16 +109,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
-    """The prices and the rate limits of a vendor."""
+    """The prices of a vendor, and the limit on its lookups."""
 
     hit: float
     """The price of an email, in the vendor's own credits."""
     miss: float = 0.0
     """The price of a miss."""
-    at_once: int | None = None
-    """Concurrent lookups; None: no known limit."""
-    per_second: float | None = None
-    """Lookups started in a second."""
+    limit: SourceLimit = field(default=SourceLimit())
     idempotent_billing: bool = False
     """Whether a repeated request is not charged again. Then a lost response is `Unavailable`, and
     retried, instead of `Lost`."""
@@ -128,7 +126,7 @@ class Vendor(Source, Protocol):
 
     @property
     def terms(self) -> Terms:
-        """Its prices and rate limits."""
+        """Its prices and its limit."""
 
     @property
     def email_types(self) -> frozenset[EmailType]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import Miss
 from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
 from mcp_enrichment.service.sources.vendors.responses import (
@@ -37,7 +38,7 @@ class Apollo(HTTPVendor):
     name = "apollo"
     url = "https://api.apollo.io/api/v1"
     prices: ClassVar = {EmailType.WORK: 1.0}
-    per_second = 0.8  # of 50 a minute on the free plan
+    limit = SourceLimit(per_second=0.8)  # of 50 a minute on the free plan
     status_map: ClassVar = statuses(
         "unavailable",
         verified="verified",

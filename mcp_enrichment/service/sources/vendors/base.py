@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pydantic import Field, TypeAdapter
 
 from mcp_enrichment.contract.models import Verification
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import (
     HIDDEN,
     REFUSED,
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 
 ReadResult = Outcome | InProgress | None
 """None: the job still runs."""
-DEFAULT_CONCURRENCY = 5
-"""Concurrent requests to a vendor that documents no limit."""
 BEARER = {"authorization": "Bearer {key}"}
 """The headers of a vendor that takes its key as a bearer token (RFC 6750)."""
 
@@ -81,7 +80,7 @@ class LookupRequest:
 
 class HTTPVendor:
     """A vendor with an HTTP API. A subclass sets the attributes without a default, and implements
-    `read`. `Terms` describes the prices and limits."""
+    `read`. `Terms` describes the prices and the limit."""
 
     name: str
     """The name of its module, and in ENRICHMENT_SOURCES."""
@@ -93,8 +92,8 @@ class HTTPVendor:
     """The request of one lookup."""
 
     miss_price: float = 0.0
-    at_once: int | None = None
-    per_second: float | None = None
+    limit: SourceLimit = SourceLimit(at_once=5)
+    """The default is for a vendor that documents no limit."""
     idempotent_billing: bool = False
     verified_on: str | None = None
     """The day on which it was last used with a real key (ISO 8601); None: never."""
@@ -132,8 +131,7 @@ class HTTPVendor:
         return Terms(
             hit=max(self.prices.values()),
             miss=self.miss_price,
-            at_once=self.at_once,
-            per_second=self.per_second,
+            limit=self.limit,
             idempotent_billing=self.idempotent_billing,
         )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, REFUSED, Failure, Miss
 from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
 from mcp_enrichment.service.sources.vendors.responses import (
@@ -53,7 +54,7 @@ class BetterContact(HTTPVendor):
     name = "bettercontact"
     url = "https://app.bettercontact.rocks/api/v2"
     prices: ClassVar = {EmailType.WORK: 1.0}
-    per_second = 1.0
+    limit = SourceLimit(per_second=1.0)
     status_map: ClassVar = statuses(
         "catch_all_not_safe", verified="deliverable valid", catch_all="catch_all catch_all_safe"
     )

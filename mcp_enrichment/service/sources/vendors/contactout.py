@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import Misconfigured, Miss
 from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
 from mcp_enrichment.service.sources.vendors.responses import (
@@ -67,7 +68,7 @@ class ContactOut(HTTPVendor):
     name = "contactout"
     url = "https://api.contactout.com/v1"
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
-    per_second = 16.0  # of 1,000 a minute
+    limit = SourceLimit(per_second=16.0)  # of 1,000 a minute
     headers: ClassVar = {"token": "{key}", "authorization": "basic"}
     status_map: ClassVar = statuses(verified="verified", unverified="unverified")
     request: ClassVar = LookupRequest(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import OUT_OF_CREDIT, Miss
 from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
 from mcp_enrichment.service.sources.vendors.responses import (
@@ -53,7 +54,7 @@ class Dropcontact(HTTPVendor):
     name = "dropcontact"
     url = "https://api.dropcontact.com/v1"
     prices: ClassVar = {EmailType.WORK: 1.0}
-    per_second = 60.0
+    limit = SourceLimit(per_second=60.0)
     headers: ClassVar = {"x-access-token": "{key}"}
     status_map: ClassVar = statuses(
         verified="nominative@pro", catch_all="catch_all@pro non_confirm@pro"

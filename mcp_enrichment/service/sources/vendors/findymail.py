@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, Miss
 from mcp_enrichment.service.sources.vendors.base import (
     BEARER,
@@ -49,7 +50,7 @@ class Findymail(HTTPVendor):
     name = "findymail"
     url = "https://app.findymail.com/api"
     prices: ClassVar = {EmailType.WORK: 1.0}
-    at_once = 30
+    limit = SourceLimit(at_once=30)
     headers = BEARER
     status_map: ClassVar = statuses(verified="verified")
     request: ClassVar = LookupRequest(

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from mcp_enrichment import PROGRAM
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, REFUSED, Failure
 from mcp_enrichment.service.sources.vendors.base import (
     BEARER,
@@ -88,8 +89,7 @@ class FullEnrich(HTTPVendor):
     name = "fullenrich"
     url = "https://app.fullenrich.com/api/v2"
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 3.0}
-    at_once = 100
-    per_second = 1.0
+    limit = SourceLimit(at_once=100, per_second=1.0)
     headers = BEARER
     status_map: ClassVar = statuses(verified="deliverable", catch_all="high_probability catch_all")
     request: ClassVar = LookupRequest(

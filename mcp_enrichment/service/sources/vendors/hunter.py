@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar
 from urllib.parse import unquote
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import (
     OUT_OF_CREDIT,
     InProgress,
@@ -67,7 +68,7 @@ class Hunter(HTTPVendor):
     name = "hunter"
     url = "https://api.hunter.io/v2"
     prices: ClassVar = {EmailType.WORK: 1.0}
-    per_second = 8.0  # of 15 a second and 500 a minute
+    limit = SourceLimit(per_second=8.0)  # of 15 a second and 500 a minute
     poll_after = 5.0
     status_map: ClassVar = statuses(
         "webmail",

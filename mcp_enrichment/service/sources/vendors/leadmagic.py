@@ -12,6 +12,7 @@ import re
 from typing import ClassVar
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import REFUSED, Miss
 from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
 from mcp_enrichment.service.sources.vendors.responses import (
@@ -73,7 +74,7 @@ class LeadMagic(HTTPVendor):
     name = "leadmagic"
     url = "https://api.leadmagic.io/v1"
     prices: ClassVar = {EmailType.WORK: 5.0, EmailType.PERSONAL: 2.0}
-    per_second = 5.0
+    limit = SourceLimit(per_second=5.0)
     status_map: ClassVar = statuses(
         verified="valid", catch_all="valid_catch_all catch_all", unverified="found unknown"
     )

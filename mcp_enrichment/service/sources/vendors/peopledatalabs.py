@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ValidationError
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import HIDDEN, Miss
 from mcp_enrichment.service.sources.vendors.base import HTTPVendor, LookupRequest, ReadResult
 from mcp_enrichment.service.sources.vendors.responses import (
@@ -44,7 +45,7 @@ class PeopleDataLabs(HTTPVendor):
     name = "peopledatalabs"
     url = "https://api.peopledatalabs.com/v5"
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
-    per_second = 1.6  # of 100 a minute on the free plan
+    limit = SourceLimit(per_second=1.6)  # of 100 a minute on the free plan
     request: ClassVar = LookupRequest(
         "GET",
         "/person/enrich",

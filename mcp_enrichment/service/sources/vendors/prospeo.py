@@ -13,6 +13,7 @@ from typing import ClassVar
 import httpx
 
 from mcp_enrichment.contract.models import EmailType
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.base import (
     FAILED,
     HIDDEN,
@@ -69,7 +70,7 @@ class Prospeo(HTTPVendor):
     name = "prospeo"
     url = "https://api.prospeo.io"
     prices: ClassVar = {EmailType.WORK: 1.0}
-    per_second = 4.8  # of 5 a second and 300 a minute
+    limit = SourceLimit(per_second=4.8)  # of 5 a second and 300 a minute
     idempotent_billing = True
     headers: ClassVar = {"x-key": "{key}"}
     status_map: ClassVar = statuses("unavailable", verified="verified", unverified="unverified")

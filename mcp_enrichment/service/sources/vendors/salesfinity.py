@@ -18,7 +18,6 @@ from mcp_enrichment.contract.models import (
 )
 from mcp_enrichment.service.sources.base import FAILED, Miss
 from mcp_enrichment.service.sources.vendors.base import (
-    DEFAULT_CONCURRENCY,
     HTTPVendor,
     LookupRequest,
     ReadResult,
@@ -32,7 +31,6 @@ class Salesfinity(HTTPVendor):
     name = "salesfinity"
     url = VENDOR_URL
     prices: ClassVar = {EmailType.WORK: 1.0, EmailType.PERSONAL: 1.0}
-    at_once = DEFAULT_CONCURRENCY
     request: ClassVar = LookupRequest(
         "POST",
         ENRICHMENTS,

@@ -15,7 +15,6 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.sources.base import FAILED, OUT_OF_CREDIT, Miss, Outcome
 from mcp_enrichment.service.sources.vendors.base import (
     BEARER,
-    DEFAULT_CONCURRENCY,
     HTTPVendor,
     LookupRequest,
     ReadResult,
@@ -85,7 +84,6 @@ class Wiza(HTTPVendor):
     name = "wiza"
     url = "https://wiza.co/api"
     prices: ClassVar = {EmailType.WORK: 3.0, EmailType.PERSONAL: 3.0}
-    at_once = DEFAULT_CONCURRENCY
     miss_price = 1.0
     headers = BEARER
     status_map: ClassVar = statuses(

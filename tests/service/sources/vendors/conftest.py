@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.contract.source_limit import SourceLimit
 from mcp_enrichment.service.sources.factory import NAMES, vendor_class
 
 if TYPE_CHECKING:
@@ -16,5 +17,5 @@ if TYPE_CHECKING:
 def unhurried() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         for name in NAMES:
-            patched.setattr(vendor_class(name), "per_second", None)
+            patched.setattr(vendor_class(name), "limit", SourceLimit())
         yield

@@ -85,7 +85,7 @@ def test_a_vendor_says_its_name_its_price_and_its_pace(name: str) -> None:
     assert asked.name == name
     assert asked.url.startswith("https://")
     assert asked.terms.hit == max(asked.prices.values()) > 0
-    assert asked.terms.per_second or asked.terms.at_once
+    assert asked.terms.limit.per_second or asked.terms.limit.at_once
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

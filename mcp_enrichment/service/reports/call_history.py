@@ -18,7 +18,7 @@ from mcp_enrichment.service.db.schema import requests
 from mcp_enrichment.service.db.schema import source_calls as calls
 from mcp_enrichment.service.lookup.resolution import DECISIVE
 from mcp_enrichment.service.lookup.source_call_table import CallState
-from mcp_enrichment.service.lookup.source_order import Charges
+from mcp_enrichment.service.reports.source_order import Charges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.credentials.keys import KEYLESS_SOURCES
-from mcp_enrichment.service.lookup.call_history import ANSWERED, CallHistory
 from mcp_enrichment.service.lookup.source_call_table import CallState
-from mcp_enrichment.service.lookup.source_order import (
+from mcp_enrichment.service.reports.call_history import ANSWERED, CallHistory
+from mcp_enrichment.service.reports.source_order import (
     MIN_ANSWERED,
     AnsweredLookups,
     Charges,

@@ -7,9 +7,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from mcp_enrichment.credentials.keys import KEYLESS_SOURCES
-from mcp_enrichment.service.lookup.call_history import ANSWERED, median_seconds, read_history
-from mcp_enrichment.service.lookup.order_report import list_prices, order_report
 from mcp_enrichment.service.lookup.source_call_table import CallState
+from mcp_enrichment.service.reports.call_history import ANSWERED, median_seconds, read_history
+from mcp_enrichment.service.reports.order_report import list_prices, order_report
 from mcp_enrichment.service.sources.factory import NAMES
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mcp_enrichment.contract.models import EmailType
-    from mcp_enrichment.service.lookup.call_history import CallHistory, Period
-    from mcp_enrichment.service.lookup.order_report import OrderReport
+    from mcp_enrichment.service.reports.call_history import CallHistory, Period
+    from mcp_enrichment.service.reports.order_report import OrderReport
 
 CENT = Decimal("0.01")
 PER_ADDRESS = Decimal("0.0001")
