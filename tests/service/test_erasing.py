@@ -17,9 +17,11 @@ from mcp_enrichment.contract.models import EmailType
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.db import schema
 from mcp_enrichment.service.lookup.lookup_job import look_up
+from mcp_enrichment.service.lookup.vendor_calls import call_vendor
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import ErasureResult, NamedSubject
 from mcp_enrichment.service.queue.job import Job, JobKind
+from mcp_enrichment.service.requests import request_table
 from mcp_enrichment.service.sources.base import InProgress
 from tests.support.databases import open_place
 from tests.support.exports import ADA_READ
@@ -125,6 +127,21 @@ async def test_the_job_id_that_a_vendor_sends_after_the_erasure_is_not_stored(pl
         await look_up(it.service, job)
         assert vendor.asked == [ADA]
         assert it.rows("SELECT vendor_job_id FROM source_calls") == [(None,)]
+
+
+async def test_a_vendor_that_works_on_a_request_is_not_asked_again_after_an_erasure(
+    place: Place,
+) -> None:
+    vendor = scripted_vendor(InProgress(job_id="job-of-ada", poll_after=0.0))
+    async with running_service(place, vendor, jobs=False) as it:
+        request_id = await it.accepted()
+        await look_up(
+            it.service, Job(kind=JobKind.LOOK_UP, target_id=request_id, team_id=it.team_id)
+        )
+        request = await it.service.database.read(lambda c: request_table.get(c, request_id))
+        erase(it.service.database, PROFILE)
+        await call_vendor(it.service, vendor, request)
+    assert vendor.asked == [ADA]
 
 
 async def test_an_erased_person_is_not_found_again_by_lookup_or_import(place: Place) -> None:

@@ -107,6 +107,8 @@ def _claim_or_stored(
         values = to_columns(lost, vendor.terms, now=now)
         source_call_table.store_result(connection, request.id, vendor.name, **values)
         return lost
+    if not source_call_table.lock_if_running(connection, request.id):
+        return Reschedule(0.0)  # it has ended: after an erasure the vendor's job is unknown
     is_due = stored.state is CallState.WORKING and now >= (stored.next_poll_at or now)
     return stored if is_due else from_row(stored, now=now)
 
