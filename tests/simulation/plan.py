@@ -62,13 +62,23 @@ class Event(StrEnum):
     SUPPRESS = "suppress"
     ERASE = "erase"
     IMPORT = "import"
+    REVOKE = "revoke"
+    """The key of a team's scripts is revoked; there is another one for them."""
     ROTATE = "rotate"
     """The team's signing secret is rotated."""
 
 
 LATE = {NetworkFault.SLOW, NetworkFault.TWICE}
 """Faults after which a POST may arrive when its caller has an answer."""
-BY_OPERATOR = (Event.GRANT, Event.SUPPRESS, Event.ERASE, Event.ERASE, Event.IMPORT, Event.ROTATE)
+BY_OPERATOR = (
+    Event.GRANT,
+    Event.SUPPRESS,
+    Event.ERASE,
+    Event.ERASE,
+    Event.IMPORT,
+    Event.REVOKE,
+    Event.ROTATE,
+)
 FAULTS = (
     *3 * (Event.KILL,),
     *2 * (Event.KILL_AT_WRITE,),

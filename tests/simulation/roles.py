@@ -121,7 +121,8 @@ class Face(Role):
     @property
     def is_tried(self) -> bool:
         """Whether each of its people has got some answer, or gone away."""
-        return all(one.is_tried for one in (*self._askings, *self._scripts))
+        everybody = (*self._askings, *self._scripts)
+        return all(one.is_tried or one.is_satisfied for one in everybody)
 
     @property
     def is_satisfied(self) -> bool:
