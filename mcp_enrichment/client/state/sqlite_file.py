@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from mcp_enrichment.client.state.private_file import create_for_owner
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.file_locks import error_code, is_unsupported, require_locks
+from mcp_enrichment.owner_file import create_for_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -246,7 +246,8 @@ class _Connection:
             db = self._db  # on Windows another thread may close it meanwhile
             if db is None:
                 if not self._path.exists():
-                    create_for_owner(self._path)
+                    with suppress(OSError):  # SQLite then creates it, or says why not
+                        create_for_owner(self._path)
                 self._inode = inode_of(self._path)
                 db = self._db = _connect(self._path, timeout)
                 db.execute("PRAGMA synchronous = FULL")
