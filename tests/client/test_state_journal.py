@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_enrichment.client.state import sqlite_file
 from mcp_enrichment.client.state.records import dedup_key
 from mcp_enrichment.contract.models import EmailType
 from tests.support.contract_server import PROFILE
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from mcp_enrichment.client.client import EnrichmentClient
     from mcp_enrichment.client.state.requests import RequestStore
+    from tests.client.conftest import NewClient
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("lookups")]
 
@@ -51,3 +54,25 @@ async def test_what_is_forgotten_is_not_left_in_the_journal(
     await client.request(PROFILE, EmailType.WORK)
     assert await forget(client._store) == 1
     assert journal() == b""
+
+
+async def test_what_is_forgotten_is_in_no_file_also_if_sqlite_keeps_what_it_deletes(
+    new_client: NewClient, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(path: Path, timeout: float) -> sqlite3.Connection:
+        connection = connect_as_built(path, timeout)
+        connection.execute("PRAGMA secure_delete = OFF")  # as many builds of it do
+        return connection
+
+    connect_as_built = sqlite_file._connect
+    monkeypatch.setattr(sqlite_file, "_connect", connect)
+    async with new_client() as client:
+        store, other = client._store, f"{PROFILE}-2"
+        key = dedup_key(store.account, PROFILE, EmailType.WORK)
+        await client.request(PROFILE, EmailType.WORK)
+        assert key.encode() in memory.read_bytes()
+        assert await store.forget([key]) == 1
+        await client.request(other, EmailType.WORK)
+    files = {file.name: file.read_bytes() for file in memory.parent.glob("memory.db*")}
+    assert {"memory.db", "memory.db-journal"} <= files.keys()
+    assert not [name for name, content in files.items() if key.encode() in content]

@@ -251,6 +251,7 @@ class _Connection:
                 self._inode = inode_of(self._path)
                 db = self._db = _connect(self._path, timeout)
                 db.execute("PRAGMA synchronous = FULL")
+                db.execute("PRAGMA secure_delete = ON")  # else what is forgotten stays in its page
             db.execute(f"BEGIN {kind}")
             if self.is_current():
                 break
