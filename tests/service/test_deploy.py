@@ -167,6 +167,7 @@ async def test_the_processes_of_the_compose_file_serve_together_behind_its_nginx
             one.kill()
             assert await _statuses(http, 6) == {"not-found"}, "the other one continues to serve"
             assert (await http.get("/metrics")).status_code == 404
+            assert (await http.get("/.well-known/ai-catalog.json")).json()["entries"]
             for route, bytes_read in ((ENRICHMENTS, 64 * 1024), (BATCH, 256 * 1024)):
                 too_much = b"{" + b" " * bytes_read + b"}"
                 json = {"content-type": "application/json"}
