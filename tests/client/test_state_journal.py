@@ -64,15 +64,17 @@ async def test_what_is_forgotten_is_in_no_file_also_if_sqlite_keeps_what_it_dele
         connection.execute("PRAGMA secure_delete = OFF")  # as many builds of it do
         return connection
 
+    def content() -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in memory.parent.glob("memory.db*")}
+
     connect_as_built = sqlite_file._connect
     monkeypatch.setattr(sqlite_file, "_connect", connect)
     async with new_client() as client:
         store, other = client._store, f"{PROFILE}-2"
         key = dedup_key(store.account, PROFILE, EmailType.WORK)
         await client.request(PROFILE, EmailType.WORK)
-        assert key.encode() in memory.read_bytes()
+        assert key.encode() in content()[memory.name]
         assert await store.forget([key]) == 1
         await client.request(other, EmailType.WORK)
-    files = {file.name: file.read_bytes() for file in memory.parent.glob("memory.db*")}
-    assert {"memory.db", "memory.db-journal"} <= files.keys()
-    assert not [name for name, content in files.items() if key.encode() in content]
+    assert {"memory.db", "memory.db-journal"} <= content().keys()
+    assert not [name for name, found in content().items() if key.encode() in found]

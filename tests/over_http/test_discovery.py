@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_enrichment import __version__
-from tests.over_http.served import Served, served
+from tests.over_http.served import Served, call, served
 from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
@@ -117,3 +117,14 @@ async def test_the_operator_chooses_the_paths(tmp_path: Path) -> None:
         assert entry.url == f"{PUBLIC}/card"
         assert (await document(face, "/card", CARD)).status_code == 200
         assert (await document(face, "/mcp/server-card", CARD)).status_code != 200
+
+
+async def test_mcp_answers_to_its_own_names_alone_also_if_a_document_is_given_its_path(
+    tmp_path: Path,
+) -> None:
+    with served(tmp_path, PUBLIC_URL=PUBLIC, SERVER_CARD_PATH="/mcp") as face:
+        asked = call("auto", "get_credits", {})
+        forged = asked["headers"] | {"host": "page.example"}
+        async with httpx.AsyncClient(timeout=HANG) as http:
+            answer = await http.post(face.url, json=asked["json"], headers=forged)
+    assert answer.status_code == 421

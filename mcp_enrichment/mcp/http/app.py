@@ -104,6 +104,8 @@ async def http_app(server: Server[Any], config: HTTPConfig) -> AsyncIterator[ASG
     async with streaming.run(), plain.run():
         public = {HEALTH, *(config.discovery.paths if config.discovery else ())}
         exempt = {prefix + path for prefix in prefixes for path in public}
+        # Whatever path an operator chooses for a document, MCP itself is never among them.
+        exempt -= {prefix + MCP_PATH for prefix in prefixes}
         yield _with_middleware(routes, config.names, exempt=exempt)
 
 
