@@ -51,7 +51,9 @@ class Simulation:
             trace = "\n".join(world.trace_lines)
             raise Failed(f"{trace}\n\n{type(error).__name__}: {error}\ntoken: {token}") from error
         finally:
+            logging.disable()  # what coroutines of dead processes say while they are closed
             world.close()
+            logging.disable(logging.NOTSET)
             self._boundary.world = None
             self._collect()
         return world
