@@ -18,6 +18,7 @@ def create_for_owner(file: Path, content: str = "") -> None:
     It gets its name once it is closed: closing a file that SQLite has open ends SQLite's locks. No
     power cut loses it: what is stored next may be of no use without it.
     """
+    file = file.resolve()  # through a link, also one to a file that is missing
     draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:

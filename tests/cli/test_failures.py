@@ -185,6 +185,23 @@ def test_such_files_are_their_owners_alone_in_folders_that_are_open_to_all(shell
     assert not [file.name for file in files if file.stat().st_mode & 0o077]
 
 
+@POSIX
+def test_such_files_are_their_owners_alone_also_where_links_to_missing_files_lead(
+    shell: Shell,
+) -> None:
+    elsewhere = shell.folder / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    names = {"enrichment.db": "data", "privacy.key": "data", "memory.db": "state"}
+    for name, folder in names.items():
+        (shell.folder / folder).mkdir(exist_ok=True)
+        (shell.folder / folder / name).symlink_to(elsewhere / name)
+    shell.run("contacts", "import", SAMPLE)
+    shell.run("enrich", ADA)
+    files = list(elsewhere.iterdir())
+    assert names.keys() <= {file.name for file in files}
+    assert not [file.name for file in files if file.stat().st_mode & 0o077]
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
