@@ -82,9 +82,11 @@ def erase(database: Database, subject: NamedSubject, without_suppressing: bool) 
     done = subject_requests.erase(
         database, subject, suppressing=not without_suppressing, at=time.time()
     )
-    is_scrubbed = database.scrub_now()
+    # Before the files are rewritten, which may fail: a second call no longer finds the profiles of
+    # an address.
     with stored_requests() as store:
         forgotten = anyio.run(store.forget_profiles, done.profiles)
+    is_scrubbed = database.scrub_now()
     _print_report(done, forgotten=forgotten)
     if not is_scrubbed:
         raise click.ClickException(NOT_VACUUMED)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from tests.cli.commands import ADA, JONAS, SAMPLE
 from tests.support.exports import ADA as EXPORTED
 from tests.support.exports import HEADER
+from tests.support.waiting import HANG
 
 if TYPE_CHECKING:
     from tests.cli.commands import Shell
@@ -135,3 +138,25 @@ def test_an_erased_person_whose_address_others_have_too_says_what_went_with_it(
     shell.run("contacts", "import", str(export))
     done = shell.run("privacy", "erase", "--profile", ADA)
     assert "known for 1 other profiles as well" in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no limit of a file's size")
+def test_the_past_requests_are_forgotten_also_if_the_files_cannot_be_rewritten(
+    with_contacts: Shell,
+) -> None:
+    with_contacts.run("enrich", ADA)
+    assert with_contacts.run("memory", "show").out
+    limit = partial(_limit_files, with_contacts.database.stat().st_size // 2)
+    erase = ("privacy", "erase", "--email", ADAS)
+    process = with_contacts.start(*erase, popen={"preexec_fn": limit})
+    said = process.communicate(timeout=HANG)
+    assert process.returncode == 1, said
+    assert with_contacts.one("SELECT count(*) FROM contact_emails WHERE first_name = 'Ada'") == 0
+    assert with_contacts.run("memory", "show").out == ""
+
+
+def _limit_files(size: int) -> None:
+    """Let no file of this process grow beyond this size: a rewritten one has no room."""
+    import resource  # Windows has none
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

@@ -66,8 +66,9 @@ async def _lift(visit: Visit, subject: NamedSubject) -> Response:
 async def _erase(visit: Visit, subject: NamedSubject) -> Response:
     erase = partial(subject_requests.erase, suppressing=True)
     done = await _in_thread(visit, erase, subject)
-    is_scrubbed = await anyio.to_thread.run_sync(visit.console.service.database.scrub_now)
+    # First, as the other may fail: a second call no longer finds the profiles of an address.
     forgotten = await visit.console.forget(done.profiles)
+    is_scrubbed = await anyio.to_thread.run_sync(visit.console.service.database.scrub_now)
     says = [f"Erased {_counted(done.removed)}, and {forgotten} remembered questions."]
     if done.shared_by:
         says.append(
