@@ -139,9 +139,7 @@ class Network:
         if self.cut_off.get(message.host, 0.0) > self.world.scheduler.now:
             fault = NetworkFault.REFUSED if number % 2 else NetworkFault.LOST
         if fault is NetworkFault.TWICE and message.host != TEAM_HOST:
-            fault = (
-                None  # the product cannot prevent that a vendor or a receiver gets a message twice
-            )
+            fault = None  # the product cannot keep the network from duplicating other messages
         if message.method == "POST" and fault not in (*SAFE, None):
             self.world.truth.may_have_lost_a_post = True
         return fault
