@@ -203,7 +203,7 @@ def chaos(*how_much):
 
 
 def simulate(*options):
-    """Run simulated worlds: `simulate [--seeds N] [--replay TOKEN] [--mutants [NAME ...]]`."""
+    """Run simulated worlds: `simulate [--seeds N] [--first N] [--replay TOKEN] [--mutants ...]`."""
     install()
     return run("python", "-m", "tests.simulation", *options)
 
@@ -239,9 +239,9 @@ def install():
 
 
 def install_locked():
-    """Install exactly the files in `uv.lock`, from the index that pip is set up for.
+    """Install exactly the files in `uv.lock`; whether all were installed.
 
-    uv writes the list; pip installs it, as it knows this machine's index. Whether all worked.
+    uv writes the list; pip installs it, as pip knows which package index this machine uses.
     """
     with TemporaryDirectory() as folder:
         of_uv, of_all = Path(folder, "uv.txt"), Path(folder, "all.txt")
@@ -257,7 +257,7 @@ def install_locked():
 
 
 def locked(name):
-    """The requirement of one package with its hashes, read from `uv.lock` without uv."""
+    """The requirement of one package in `uv.lock`, with its hashes. It is read without uv."""
     import tomllib  # noqa: PLC0415 (an older Python has none, and is refused by `main`)
 
     packages = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]
@@ -347,7 +347,7 @@ def main():
     if name not in COMMANDS:
         print(__doc__)
         for command, function in COMMANDS.items():
-            print(f"  {command:6} {function.__doc__}")
+            print(f"  {command:8} {function.__doc__}")
         sys.exit(0 if name in ("help", "-h", "--help") else 2)
     sys.exit(COMMANDS[name](*options))
 

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def create_for_owner(file: Path, content: str = "") -> None:
-    """Create the file in one step, unless another process has just created it. Raises `OSError`.
+    """Create the file with its content, readable by its owner only. A file of this name that
+    another process has just created is kept. Raises `OSError`.
 
-    It gets its name once it is closed: closing a file that SQLite has open ends SQLite's locks. No
-    power cut loses it: what is stored next may be of no use without it.
+    The file is written and closed under another name, as closing a file that SQLite has open would
+    end SQLite's locks. File and name are synced: data that is stored later may depend on them.
     """
     file = file.resolve()  # through a link, also one to a file that is missing
     draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")

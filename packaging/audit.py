@@ -2,8 +2,8 @@
 
     $ python3 tasks.py audit [--vulnerability-service osv]
 
-Exit codes: 0 if all packages were judged and none is vulnerable, 1 if one is, and 2 if the service
-did not judge all of them. pip-audit itself succeeds for a package that its service does not know.
+Exit codes: 0 if all packages were audited and none is vulnerable; 1 if one is; 2 if not all of them
+were audited. pip-audit itself exits with 0 if its service does not know a package.
 """
 
 import json
@@ -15,41 +15,41 @@ from pathlib import Path
 
 LOCK = Path(__file__).resolve().parents[1] / "uv.lock"
 KNOWN_VULNERABLE = "jinja2==2.10"
-"""CVE-2019-10906. A service that does not report it would not report others, either."""
+"""It has CVE-2019-10906. A service that does not report it cannot be relied on for the others."""
 PIP_AUDIT = ["pip_audit", "--format=json", "--no-deps", "--disable-pip", "--progress-spinner=off"]
 
 
-class NotJudgedError(Exception):
-    """The service did not judge all packages; the text says why."""
+class NotAuditedError(Exception):
+    """Not all packages were audited; the text says why."""
 
 
 def main(options: list[str]) -> int:
-    """Print what is found; the exit code."""
+    """Print the known vulnerabilities; the exit code."""
     pins = locked(LOCK)
     try:
-        need_judge(options)
+        require_working_service(options)
         found = findings(pins, options)
-    except NotJudgedError as cause:
+    except NotAuditedError as cause:
         print(f"NOT AUDITED, so nothing is known about the packages in {LOCK.name}: {cause}")
         return 2
     print("\n".join([*found, f"{len(pins)} packages audited: {len(found)} known vulnerabilities"]))
     return 1 if found else 0
 
 
-def need_judge(options: list[str]) -> None:
-    """Raise NotJudgedError unless the service reports what is known for sure."""
+def require_working_service(options: list[str]) -> None:
+    """Raise NotAuditedError unless the service reports a package that is vulnerable for sure."""
     if not findings([KNOWN_VULNERABLE], options):
-        raise NotJudgedError(f"the service reports nothing about {KNOWN_VULNERABLE}")
+        raise NotAuditedError(f"the service reports nothing about {KNOWN_VULNERABLE}")
 
 
 def locked(lock: Path) -> list[str]:
-    """The requirement of each package from an index, for every platform."""
+    """The requirements of all packages that come from a package index, for every platform."""
     packages = tomllib.loads(lock.read_text("utf-8"))["package"]
     return [f"{one['name']}=={one['version']}" for one in packages if "registry" in one["source"]]
 
 
 def findings(pins: list[str], options: list[str]) -> list[str]:
-    """A line for each vulnerability of these packages. Raises NotJudgedError."""
+    """A line for each known vulnerability of these packages. Raises NotAuditedError."""
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder, "requirements.txt")
         listed.write_text("\n".join(pins), "utf-8")
@@ -58,19 +58,19 @@ def findings(pins: list[str], options: list[str]) -> list[str]:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     try:
-        judged = json.loads(done.stdout)["dependencies"]
+        audited = json.loads(done.stdout)["dependencies"]
     except ValueError:
         said = done.stderr.strip() or "pip-audit answered nothing"
-        raise NotJudgedError(said.splitlines()[-1]) from None
-    for package in judged:
+        raise NotAuditedError(said.splitlines()[-1]) from None
+    for package in audited:
         if "skip_reason" in package:
-            raise NotJudgedError(package["skip_reason"])
-    if len(judged) != len(pins):
-        raise NotJudgedError(f"pip-audit judged {len(judged)} of {len(pins)} packages")
+            raise NotAuditedError(package["skip_reason"])
+    if len(audited) != len(pins):
+        raise NotAuditedError(f"pip-audit audited {len(audited)} of {len(pins)} packages")
     return [
         f"{package['name']} {package['version']}: {', '.join([found['id'], *found['aliases']])}, "
         f"fixed in {' or '.join(found['fix_versions']) or 'no version'}"
-        for package in judged
+        for package in audited
         for found in package["vulns"]
     ]
 

@@ -1,8 +1,8 @@
-"""Writes the software bill of materials, in CycloneDX: the package and what users install with it.
+"""Writes the software bill of materials (SBOM), in CycloneDX: the package and its dependencies.
 
     $ python3 packaging/sbom.py dist/sbom.cdx.json
 
-It lists the dependencies and extras in `uv.lock`, except what only developers install.
+It lists what `uv.lock` has for the package and its extras, except for the extra `dev`.
 """
 
 import json
@@ -15,13 +15,14 @@ from pathlib import Path
 from uv import find_uv_bin
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKED = ["export", "--quiet", "--frozen", "--all-extras", "--no-extra=dev"]
+EXPORT = ["export", "--quiet", "--frozen", "--all-extras", "--no-extra=dev"]
 
 
 def bill() -> str:
-    """The document, with our own version, which uv.lock leaves out."""
-    export = [find_uv_bin(), *LOCKED, "--format=cyclonedx1.5"]
-    listed = subprocess.run(export, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    """The document as JSON. uv lists the dependencies; our own version, licence and purl are
+    added."""
+    command = [find_uv_bin(), *EXPORT, "--format=cyclonedx1.5"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     document = json.loads(listed)
     code = (ROOT / "mcp_enrichment" / "__init__.py").read_text("utf-8")
     version = re.findall(r'^__version__ = "(.+)"$', code, re.MULTILINE)[0]

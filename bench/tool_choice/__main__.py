@@ -1,4 +1,5 @@
-"""`python -m bench.tool_choice`: the table of bench/README.md, and each task that is missed.
+"""`python -m bench.tool_choice`: prints the figures of bench/README.md, and each task that is
+missed.
 
 `--tools FILE` keeps the tools of the others in a file from run to run, `--record` rewrites the
 statistics that the test uses.
@@ -91,9 +92,10 @@ def _report(
         shown = {tools[tool]["name"] for tool in best if tool < ours and row[tool] > 0}
         found[task.kind, task.held_out] += bool(shown)
         right[task.kind, task.held_out] += bool(shown & RIGHT[task.kind])
-        if bool(shown) != bool(RIGHT[task.kind]) or shown - RIGHT[task.kind] == shown != set():
+        is_missed = shown.isdisjoint(RIGHT[task.kind]) if RIGHT[task.kind] else bool(shown)
+        if is_missed:
             names = [f"{tools[tool]['server']}/{tools[tool]['name']}" for tool in best]
-            part = "held out" if task.held_out else "in sight"
+            part = "held out" if task.held_out else "development"
             print(f"{task.kind}, {part}: {task.text[:90]} -> {', '.join(names)}")
     for held_out in (False, True):
         _totals(held_out, tasks, found, right)
@@ -105,7 +107,7 @@ def _totals(
     found: Counter[tuple[str, bool]],
     right: Counter[tuple[str, bool]],
 ) -> None:
-    print("held out:" if held_out else "in sight:")
+    print("held out:" if held_out else "development:")
     counts = Counter(task.kind for task in tasks if task.held_out is held_out)
     for kind, count in counts.items():
         print(f"  {kind}: {found[kind, held_out]} of {count}, right {right[kind, held_out]}")

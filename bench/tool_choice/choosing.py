@@ -28,10 +28,11 @@ RIGHT: dict[str, set[str]] = {
 }
 """The right tools of ours for each kind of task."""
 SHOWN = 3
-"""Tools that a host shows the model, at least."""
+"""A tool counts as found if it is among this many best ones: hosts show the model as many or
+more."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
-_NO_WORDS = {
+_STOP_WORDS = {
     *("a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "in", "is", "it"),
     *("of", "on", "or", "that", "the", "this", "to", "with"),
 }
@@ -39,12 +40,12 @@ _NO_WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a user asks."""
+    """A request of a user, and the kind of tool that it needs."""
 
     kind: str
     text: str
     held_out: bool
-    """Whether our texts were written without a look at it: every second task of a kind."""
+    """Whether our texts were chosen without it: every second task of a kind."""
 
 
 def tasks() -> list[Task]:
@@ -64,7 +65,8 @@ def our_tools() -> list[dict[str, Any]]:
 
 
 def text_of(tool: dict[str, Any]) -> str:
-    """All that a host searches: the names of server and tool, the description, the arguments."""
+    """The text that a host searches: the names of server and tool, the description, the
+    arguments."""
     arguments = [f"{name} {described}" for name, described in tool["arguments"].items()]
     return " ".join([f"{tool['server']} {tool['name']}.", tool["description"], *arguments])
 
@@ -72,7 +74,7 @@ def text_of(tool: dict[str, Any]) -> str:
 def words(text: str) -> list[str]:
     """The words of a text in lower case, parts of names as words of their own."""
     split = _WORD.findall(_CAMEL.sub(" ", text))
-    return [word for word in map(str.lower, split) if word not in _NO_WORDS]
+    return [word for word in map(str.lower, split) if word not in _STOP_WORDS]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,7 @@ class Statistics:
     tools_with: dict[str, int]
     """The number of tools that have the word; only words of tasks."""
     others: list[float]
-    """For each task the score of the third best among the tools of others."""
+    """For each task the third best score of the others' tools."""
 
     def score(self, task: Iterable[str], tool: Sequence[str]) -> float:
         """Lucene's form of BM25."""

@@ -1,4 +1,4 @@
-"""Scores all tools for all tasks; runs in an environment of its own, with `REQUIREMENTS`.
+"""Scores all tools for all tasks; runs in an environment of its own, which `__main__.py` makes.
 
 Reads JSON from stdin: `tools` and `tasks`, each a list of objects with `text` and `words`. Prints
 JSON: for each retriever a list with one list for each task: the scores of the tools in their order.

@@ -1,4 +1,4 @@
-"""Keeps Python's garbage collector from pausing a server."""
+"""Keeps the pauses of Python's garbage collector short."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GC_THRESHOLDS = (5_000, 20, 100)
-"""For a server with thousands of waits. They are millions of live objects, and a full collection
-takes seconds in which nothing is served. With these thresholds, young objects are collected in
-steps of at most 0.1 s, and all objects only once that may free a gigabyte."""
+"""The arguments of `gc.set_threshold` in a server. With thousands of waits it has millions of
+objects, and a full collection pauses it for seconds. With these thresholds a collection of young
+objects takes 0.1 s at most, and a full one happens only when it may free a gigabyte."""
 
 
 @contextmanager
 def frozen_imports() -> Iterator[None]:
-    """Exclude all objects that the block imports from garbage collection: they are never freed."""
+    """Exclude from garbage collection all objects that exist at the end of the block. It is meant
+    for imports: these objects are never freed."""
     gc.disable()
     try:
         yield

@@ -1,7 +1,8 @@
-"""Whose program is at the other end of a connection on this machine.
+"""Which user of this machine has made a connection to the console.
 
-Every user of a machine reaches its loopback, and can read the arguments of a browser, with them the
-link that opens the console. On Linux the kernel tells who has made a connection.
+Each user of a machine can connect to its loopback, and can read the arguments of a browser that
+another user starts: they contain the link that opens the console. On Linux the kernel lists the
+user of each connection.
 """
 
 from __future__ import annotations
@@ -17,24 +18,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-"""The connections of this machine. A program may use an IPv6 socket for an IPv4 address."""
+"""The kernel's lists of TCP connections. A program may use an IPv6 socket for an IPv4 address."""
 LOCAL, REMOTE, STATE, USER = 1, 2, 3, 7
-"""Columns of these tables."""
+"""The columns that are read: local and remote address, state, and id of the user."""
 ESTABLISHED = "01"
-"""A connection that its program has closed is said to be root's."""
+"""The only state that counts: the kernel names root for a connection that its program has
+closed."""
 
 
 def is_of_this_user(client: tuple[str, int], server: tuple[str, int]) -> bool:
     """Whether this user, or root, has made the IPv4 connection from `client` to `server`.
 
-    True where the system does not tell.
+    True on a system without these lists.
     """
     tables = _tables()
     return not tables or _user_of(tables, _encode(client), _encode(server)) in _allowed_users()
 
 
 def _tables() -> list[str]:
-    """The tables that this system has: one without IPv6 has the first only."""
+    """The text of each list that this system has: one without IPv6 has the first only."""
     found = []
     for table in TABLES:
         with suppress(OSError):
@@ -43,7 +45,8 @@ def _tables() -> list[str]:
 
 
 def _allowed_users() -> set[int]:
-    """This user and root, who can read everything anyway; with sudo, who used it."""
+    """This user, and root, who can read everything anyway. Under sudo also the user who called
+    it."""
     return {0, os.getuid(), int(os.environ.get("SUDO_UID", "0")) if os.getuid() == 0 else 0}
 
 
@@ -59,7 +62,8 @@ def _user_of(tables: Iterable[str], client: str, server: str) -> int | None:
 
 
 def _encode(address: tuple[str, int]) -> str:
-    """The end of an entry: the address as the bytes of a number of this machine, and the port."""
+    """The end of an entry in a list: address and port in hexadecimal, the address in the byte order
+    of this machine."""
     host, port = address
     number = int.from_bytes(IPv4Address(host).packed, sys.byteorder)
     return f"{number:08X}:{port:04X}"

@@ -70,6 +70,7 @@ class Tool:
     question: Callable[[ToolClient, Any], Awaitable[str]] = _no_question
     """Returns the question for the user before a credit is spent, if consent is required."""
     meta: dict[str, Any] | None = None
+    """The `_meta` of the tool in the list of tools."""
 
     @property
     def spends(self) -> bool:
@@ -113,7 +114,8 @@ async def _question(_client: ToolClient, arguments: RequestArguments) -> str:
 
 
 def _receiver(url: str) -> str:
-    """The host of the URL. Other than ASCII is not shown: it may look like another host."""
+    """The host of the URL. One with other characters than ASCII is not shown: it may look like
+    another host."""
     found = _HTTP_URL.fullmatch(url)
     return found[1].lower() if found else "an address that cannot be shown"
 
@@ -146,7 +148,7 @@ _SPENDS = ToolAnnotations(
 )
 
 ALWAYS_LOADED = {"anthropic/alwaysLoad": True}
-"""Claude Code loads such a tool at once, and searches for the others when they are needed."""
+"""Claude Code always shows such a tool to the model, and finds the others by a search."""
 
 TOOLS = (
     Tool(

@@ -1,7 +1,7 @@
 """A host that searches among the tools of many servers finds ours for its tasks, and only then.
 
-`python -m bench.tool_choice` measures this with the tools of real servers. Here their part is a
-record: how often words occur, and for each task the score of the third best tool.
+`python -m bench.tool_choice` measures this with the tools of real servers. The test uses a record
+of them: how often words occur, and for each task the score of the third best tool.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def found(task: Task) -> set[str]:
     return {name for name, score in scores.items() if score > THIRD[task.text]}
 
 
-def test_users_find_our_tools_by_their_own_words_among_900_others() -> None:
+def test_users_find_our_tools_by_their_own_words_among_those_of_other_servers() -> None:
     own = [task for task in choosing.tasks() if RIGHT[task.kind]]
     assert len(own) == 140
     assert sum(bool(found(task)) for task in own) / len(own) >= 0.85
@@ -29,7 +29,8 @@ def test_users_find_our_tools_by_their_own_words_among_900_others() -> None:
 
 
 def test_our_tools_do_not_come_up_for_tasks_of_others() -> None:
-    """The goal is 5 %: the rest name LinkedIn and want something else of a person."""
+    """The goal is 5 %. The tasks beyond it name LinkedIn, and ask for something else about a
+    person."""
     others = [task for task in choosing.tasks() if not RIGHT[task.kind]]
     assert len(others) == 60
     assert sum(bool(found(task)) for task in others) / len(others) <= 0.09

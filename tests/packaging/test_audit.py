@@ -64,7 +64,7 @@ async def test_a_vulnerable_package_is_named_and_fails_the_audit(vendor: Scripte
     assert done.returncode == 1
 
 
-async def test_without_a_vulnerability_the_audit_says_how_many_packages_it_judged(
+async def test_without_a_vulnerability_the_audit_says_how_many_packages_it_audited(
     vendor: ScriptedServer,
 ) -> None:
     vendor.will(service_that_knows("jinja2"))

@@ -263,7 +263,7 @@ def test_one_wrong_row_is_reported(
     reports(invariant, evidence)
 
 
-def test_a_job_that_another_worker_takes_from_a_living_one_is_reported(
+def test_a_job_that_a_worker_takes_from_a_live_one_is_reported(
     run: tuple[Path, Evidence],
 ) -> None:
     path, evidence = run

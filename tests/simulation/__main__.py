@@ -1,6 +1,6 @@
-"""`python -m tests.simulation [--seeds N] [--first N] [--replay TOKEN]`: runs worlds, and prints
-the token and the trace of one in which a promise was broken. With `--mutants [NAME ...]` it shows
-which planted faults it finds."""
+"""`python -m tests.simulation [--seeds N] [--first N] [--jobs N] [--replay TOKEN]`: runs worlds,
+each from a seed. It prints the token and the trace of each world that breaks a promise. With
+`--mutants [NAME ...]` it runs the mutation tests instead."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at once")
     parser.add_argument("--replay", metavar="TOKEN", help="run one world, and print its trace")
     parser.add_argument(
-        "--mutants", metavar="NAME", nargs="*", help="show which planted faults are found: all"
+        "--mutants", metavar="NAME", nargs="*", help="run these mutation tests, or all"
     )
     options = parser.parse_args()
-    if os.environ.get("PYTHONHASHSEED") != "0":  # the order of a set of texts depends on it
+    if os.environ.get("PYTHONHASHSEED") != "0":  # the order of a set of strings depends on it
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])  # noqa: S606
     if options.replay:
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def replay(token: str) -> int:
-    """Run the world of a token, and print what happened in it."""
+    """Run the world of a token, and print its trace. The exit code."""
     with simulation() as it:
         try:
             world = it.run(token)
@@ -59,7 +59,8 @@ def replay(token: str) -> int:
 
 
 def search(first: int, seeds: int) -> int:
-    """Run so many worlds; print each that broke a promise."""
+    """Run `seeds` worlds from the seed `first` on; print each that broke a promise. The exit
+    code."""
     began, failures, steps = _CLOCK(), [], 0
     with simulation() as it:
         for seed in range(first, first + seeds):
@@ -75,7 +76,7 @@ def search(first: int, seeds: int) -> int:
 
 
 def search_at_once(first: int, seeds: int, jobs: int) -> int:
-    """Run the worlds in so many processes."""
+    """The same in `jobs` processes, each with a share of the seeds."""
     began = _CLOCK()
     bounds = [first + seeds * number // jobs for number in range(jobs + 1)]
 

@@ -1,4 +1,4 @@
-"""Calls an ASGI application with one message."""
+"""Passes a message of the simulated network to an ASGI application."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from tests.simulation.network import CUT, REFUSED, Answer
+from tests.simulation.network import CUT, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from tests.simulation.network import Message
-
-__all__ = ["CUT", "REFUSED", "call"]
 
 
 async def call(app: ASGIApp, message: Message, reply: Callable[[Answer], None]) -> None:

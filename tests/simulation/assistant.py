@@ -1,4 +1,4 @@
-"""People who ask an assistant: it calls the tools of our MCP server, over the SDK's client."""
+"""An assistant: an MCP client of the SDK that calls the tools of our MCP server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Assistant:
-    """Asks through a tool as `EnrichmentClient.request` does."""
+    """Has the methods of `EnrichmentClient` that callers use, and calls a tool for each."""
 
     def __init__(self, world: World, tools: Client) -> None:
         self._world, self._tools = world, tools
@@ -41,7 +41,7 @@ class Assistant:
         if answered.is_error:
             raise _error(dict((answered.meta or {})["error"])["code"])
         body: Any = answered.structured_content
-        # A tool has no field for the reason; an answer that is withheld is the one it matters for.
+        # A tool has no field for the reason. The invariants need it only for a withheld answer.
         person = linkedin_url.rpartition("/")[2]
         is_withheld = linkedin_url in self._world.truth.suppressed or person in self._world.gone
         return SimpleNamespace(
@@ -73,7 +73,8 @@ def _kinds(kind: type[EnrichmentError]) -> Iterator[type[EnrichmentError]]:
 
 @asynccontextmanager
 async def assistant(world: World, settings: Settings, era: str) -> AsyncIterator[Assistant]:
-    """An assistant with a server of its own, whose client has or has no handshake."""
+    """An assistant with an MCP server of its own. `era`: the `mode` of the SDK's client, which
+    decides whether it begins with the handshake of older protocol versions."""
     async with (
         lazy_client(settings) as get_client,
         Client(create_server(get_client), mode=era) as tools,

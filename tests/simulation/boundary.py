@@ -1,6 +1,7 @@
-"""The boundary of the product with the machine: clocks, randomness, threads, sockets and files.
+"""The boundary between the product and the machine: clocks, randomness, threads, sockets and files.
 
-Within `simulated` these are the world's. The code of the product is as it ships.
+Within `simulated` these belong to the world. The product's code is not changed, except for pauses
+and checks of the machine that are listed there.
 """
 
 from __future__ import annotations
@@ -40,15 +41,16 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Reading the certificates takes longer than a world."""
+"""Used in place of the default context: to read the certificates takes longer than a world."""
 POLL_SECONDS = 10.0
-"""Seconds between the polls of idle workers, in place of 1: most worlds last for minutes."""
+"""Virtual seconds between the polls of an idle worker, in place of 1: most worlds last minutes."""
 LOOK_SECONDS = 0.5
-"""Seconds between two looks whether another process has changed the file, in place of 0.01."""
+"""Virtual seconds between two checks whether another process has changed the file, in place of
+0.01."""
 
 
 class Boundary:
-    """Gives the product what belongs to the world that runs now."""
+    """Replacements for the machine's functions: each works in the world that runs now."""
 
     def __init__(self) -> None:
         self.world: World | None = None
@@ -71,7 +73,7 @@ class Boundary:
         return EPOCH + world.scheduler.now + (world.clock_of(process) if process else 0.0)
 
     def sleep(self, seconds: float) -> None:
-        """A thread sleeps, and everybody else is slow meanwhile."""
+        """Advance the time: as all threads share one, the others pause meanwhile, too."""
         self.running.scheduler.now += seconds
 
     def urandom(self, size: int) -> bytes:
@@ -84,7 +86,7 @@ class Boundary:
         return self.running.files.connect(process, self._connect, *args, **options)
 
     def read(self, file: Path) -> sqlite3.Connection:
-        """A connection of no process, to check a file."""
+        """A connection that belongs to no process, for the invariants."""
         return self._connect(file, isolation_level=None)
 
     def http_client(self, url: str, headers: Any, _transport: object) -> Any:
@@ -101,7 +103,8 @@ class Boundary:
 
 
 class InOrder(dict):  # type: ignore[type-arg]
-    """A set that is read in the order in which its members came, not by their addresses."""
+    """A set that is iterated in the order of insertion: by memory addresses, the order would differ
+    from run to run."""
 
     def __init__(self, members: Any = ()) -> None:
         super().__init__(dict.fromkeys(members))
@@ -123,12 +126,12 @@ def _look_once(waiter: completion_waiter.CompletionWaiter, data_version: Callabl
 
 
 def _no_migration(_connection: object) -> None:
-    """The files are copies of one that was migrated."""
+    """Do nothing: each file is a copy of a migrated one."""
 
 
 @contextmanager
 def simulated() -> Iterator[Boundary]:
-    """Within it the product runs in the world that the boundary is given."""
+    """Within it the product runs in the world that `Boundary.world` is set to."""
     it = Boundary()
     threads = it.threads
     changes: list[tuple[Any, str, Any]] = [
@@ -166,7 +169,7 @@ def simulated() -> Iterator[Boundary]:
         for module in ordered:
             vars(module)["set"] = InOrder
         with warnings.catch_warnings():
-            # The garbage collector closes what dead processes had open, against their will.
+            # The garbage collector closes what dead processes had open, and warns.
             warnings.simplefilter("ignore", ResourceWarning)
             warnings.simplefilter("ignore", RuntimeWarning)
             sys.unraisablehook = lambda _error: None

@@ -1,4 +1,4 @@
-"""The simulation runs on Linux: its disk calls the system's functions for memory."""
+"""The simulation runs on Linux only: its shared memory needs `memfd_create` and `mmap` of Linux."""
 
 from __future__ import annotations
 

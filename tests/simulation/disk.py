@@ -1,10 +1,9 @@
-"""A simulated disk below SQLite: its processes are killed, its power is cut, it is full, it fails.
+"""A simulated disk below SQLite, with fault injection: kills, power cuts, a full disk, I/O errors.
 
-SQLite and the code above it are the real ones, and so are the files, which lie in a folder. All
-simulated processes live in one process of the operating system, and in one thread at a time. A
-connection belongs to the simulated process in whose context (`Process.running`) it is opened, and
-with it its journals; its locks end with that process. So do locks of other kinds that the product
-makes of SQLite files: there are no others.
+SQLite, the code above it and the files in the folder are real. All simulated processes run in one
+process of the operating system, one at a time. A connection and its journals belong to the
+simulated process in whose context (`Process.running`) it is opened. Its locks end with that
+process. This includes all locks of the product between processes, as each is a lock of SQLite.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ _running: ContextVar[Process | None] = ContextVar("simulated process", default=N
 
 
 class Disk:
-    """The disk below one folder, whose files are durable at first.
+    """The disk below one folder. The files that are there at first are durable.
 
-    The same seed and the same calls give the same bytes. The disks of several machines may be in
-    use at the same time.
+    The same seed and the same calls give the same bytes. Several disks, each with a folder of its
+    own, may be in use at the same time.
     """
 
     def __init__(self, folder: Path, *, seed: int) -> None:
@@ -45,7 +44,8 @@ class Disk:
         self.names = Names()
         self._plain_files = PlainFiles(self.folder, self.names)
         self.sleep: Callable[[float], None] = lambda _seconds: None
-        """Called when SQLite waits for the lock of another connection: no time passes by itself."""
+        """Called with the seconds that SQLite waits for the lock of another connection. By default
+        no time passes."""
         self._random = random.Random(f"power {seed}")  # noqa: S311 (the same each time)
         self._sqlite_random = random.Random(f"sqlite {seed}")  # noqa: S311
         self._processes: dict[str, Process] = {}
@@ -53,6 +53,7 @@ class Disk:
         self._full: Literal["growing", "all"] | None = None
         self._faults: list[_Fault] = []
         self.watches_reads = False
+        """Whether reads go through the disk, too: only while one is to fail, as that is slow."""
         sqlite_vfs.install(self)
 
     def close(self) -> None:
@@ -69,7 +70,7 @@ class Disk:
         return process
 
     def owner(self) -> Process:
-        """The process that runs now: outside of all, one that only a power cut ends."""
+        """The process that runs now; outside of each, the machine, which only a power cut ends."""
         return _running.get() or self._machine
 
     def power_cut(self) -> None:
@@ -81,23 +82,24 @@ class Disk:
         self._machine = Process(self, "")
 
     def fill(self, *, all_writes: bool = False) -> None:
-        """From now on writes that grow a file, or all, find the disk full."""
+        """From now on writes that grow a file fail, as the disk is full; with `all_writes` all
+        writes."""
         self._full = "all" if all_writes else "growing"
 
     def free(self) -> None:
-        """End of `fill`."""
+        """Undo `fill`."""
         self._full = None
 
     def fail(self, call: Call, *, process: Process | None = None, after: int = 0) -> None:
-        """Let one call of this process, or of any, fail once. `after`: how many succeed first.
+        """Let one call of this process fail, once; None: of any process, but not of the machine.
 
-        A process is meant: what is opened outside of all does not fail.
+        `after`: how many such calls succeed first.
         """
         self._faults.append(_Fault(call, process, after))
         self._watch_reads()
 
     def error(self, process: Process, call: Call, *, grows: bool) -> int:
-        """SQLite's result code for a call that is about to be made."""
+        """SQLite's result code for a call that is about to be made: not 0 if it has to fail."""
         for fault in self._faults:
             is_hit = fault.process in (None, process) and process is not self._machine
             if fault.call == call and is_hit:
@@ -111,7 +113,7 @@ class Disk:
         return OK
 
     def random_bytes(self, number: int) -> bytes:
-        """For the random numbers of SQLite, as in the header of a journal."""
+        """Bytes for SQLite's random numbers, such as those in the header of a journal."""
         return self._sqlite_random.randbytes(number)
 
     def _watch_reads(self) -> None:
@@ -133,9 +135,9 @@ class Process:
         self.name = name
         self.is_alive = True
         self.changes = 0
-        """The writes, truncates, syncs and deletes so far."""
+        """The number of writes, truncates, syncs and deletes so far."""
         self.died: Callable[[], None] = lambda: None
-        """Called once, when the process is killed, maybe by a call of its own."""
+        """Called once, when the process is killed, which may be within one of its calls."""
         self.handles: set[sqlite_vfs.Handle] = set()
         self._disk = disk
         self._last_change: int | None = None
@@ -150,8 +152,8 @@ class Process:
             _running.reset(before)
 
     def kill(self) -> None:
-        """As SIGKILL: nothing it does reaches the disk from now on, and its locks are gone. Its
-        connections fail, and may be closed at any time."""
+        """Kill it as SIGKILL does: its locks end, and no later call of its connections reaches the
+        disk. They may be closed at any time."""
         if not self.is_alive:
             return
         self.is_alive = False
@@ -160,12 +162,12 @@ class Process:
         self.died()
 
     def kill_after(self, changes: int) -> None:
-        """Kill it when it has made this many more writes, truncates, syncs and deletes, and is
-        about to make the next."""
+        """Kill it once it has made this many further writes, truncates, syncs and deletes, just
+        before the next one."""
         self._last_change = self.changes + changes
 
     def before(self, call: Call, *, grows: bool = False) -> int:
-        """A call is about to be made. Returns SQLite's result code: not 0 if it fails."""
+        """Called before each call. Returns SQLite's result code: not 0 if the call has to fail."""
         if call != "read":
             if self.changes == self._last_change:
                 self.kill()

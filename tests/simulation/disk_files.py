@@ -1,8 +1,9 @@
-"""The files of a simulated disk: what is on it for good, and what a power cut may lose.
+"""The files of a simulated disk: which changes are durable, and which a power cut may lose.
 
-A change of a file is durable once the file is synced; that a name was created or deleted, once its
-folder is. A power cut loses any of a file's other changes, down to sectors of the last one. Of the
-other changes of names it keeps the first ones, as the journal of a file system does.
+A change of a file is durable once the file is synced. The creation or deletion of a name is durable
+once its folder is synced. A power cut may lose any of a file's changes that are not durable, and
+any sectors of the last one that it keeps. Of the names' changes it keeps the first ones, as a
+journaling file system does.
 """
 
 from __future__ import annotations
@@ -21,44 +22,45 @@ SECTOR = 512
 """Bytes that a disk writes wholly or not at all."""
 
 Change = tuple[int, bytes | None]
-"""Bytes written at an offset; None: the file was cut off there."""
+"""An offset, and the bytes written there; None: the file was truncated to that size."""
 
 
 class File:
     """The bytes of one file, whatever its name is now."""
 
     def __init__(self, found: os.stat_result | None) -> None:
-        """`found`: None for a new file, which is empty."""
+        """`found`: the state of an existing file; None for a new one, which is empty."""
         self.size = found.st_size if found else 0
         """Bytes, as the processes see it."""
         self.inode = found.st_ino if found else None
         """None if it is not known yet."""
         self.index = SharedMemory()
-        """Beside a database with a write-ahead log."""
+        """The index of its write-ahead log, if it is a database with one."""
         self._durable = None if found else bytearray()
         self._unsynced: list[Change] = []
 
     def keep(self, read: Callable[[], bytes]) -> None:
-        """Call it before each change. `read` returns the whole content as it is then."""
+        """Keep the durable content. It must be called before each change; `read` returns the whole
+        content."""
         if self._durable is None:
             self._durable = bytearray(read())
 
     def wrote(self, offset: int, data: bytes) -> None:
-        """Bytes were written, and are not durable yet."""
+        """Record a write, which is not durable yet."""
         self._unsynced.append((offset, data))
         self.size = max(self.size, offset + len(data))
 
     def truncated(self, size: int) -> None:
-        """The file was cut off, which is not durable yet."""
+        """Record a truncation, which is not durable yet."""
         self._unsynced.append((size, None))
         self.size = size
 
     def synced(self) -> None:
-        """All changes are durable."""
+        """Record a sync: all changes are durable."""
         self._apply(self._unsynced)
 
     def cut(self, random: Random) -> bytes | None:
-        """The content after a power cut; None if that is what the processes saw."""
+        """The content after a power cut; None if it is unchanged."""
         if self._unsynced:
             self._apply(_survivors(self._unsynced, random))
         content, self._durable = self._durable, None
@@ -81,7 +83,7 @@ class File:
 
 
 def _survivors(changes: list[Change], random: Random) -> list[Change]:
-    """The changes that a power cut leaves: none, all, the first ones, or any."""
+    """The changes that a power cut keeps: none, all, the first ones, or any."""
     kind = random.choice(("none", "all", "first", "any"))
     if kind == "none":
         return []
@@ -95,7 +97,7 @@ def _survivors(changes: list[Change], random: Random) -> list[Change]:
 
 
 def _sectors(change: Change, random: Random) -> list[Change]:
-    """Those sectors of one write that reached the disk."""
+    """The parts of one write that reached the disk: each sector does so or not."""
     offset, data = change
     if data is None:
         return [change]
@@ -109,7 +111,7 @@ def _sectors(change: Change, random: Random) -> list[Change]:
 
 
 class Names:
-    """Which file each path refers to."""
+    """Which file each path refers to, now and on the disk."""
 
     def __init__(self) -> None:
         self._now: dict[str, File] = {}
@@ -117,8 +119,8 @@ class Names:
         self._unsynced: list[tuple[str, File | None]] = []
 
     def find(self, path: str, found: os.stat_result | None) -> File:
-        """The file that is about to be opened or deleted. `found`: None if none is at the path, and
-        so it is new."""
+        """The file that is about to be opened or deleted. `found`: the state of what is at the
+        path; None if that is nothing, so the file is new."""
         if found is None:
             file = File(None)
             self._change(path, file)
@@ -127,7 +129,7 @@ class Names:
         if known and known.inode in (None, found.st_ino):
             known.inode = found.st_ino
             return known
-        # Not SQLite has put it there. That counts as durable.
+        # Another library than SQLite has created it, which counts as durable.
         file = self._now[path] = self._durable[path] = File(found)
         return file
 
@@ -137,16 +139,16 @@ class Names:
         return path in self._now or any(file.inode == found.st_ino for file in known)
 
     def deleted(self, path: str) -> None:
-        """The path refers to no file, which is not durable yet."""
+        """Record a deletion, which is not durable yet."""
         self._change(path, None)
 
     def file_synced(self, path: str) -> None:
-        """The file at the path was synced, if SQLite has opened it."""
+        """Record a sync of the file at the path, if SQLite has opened it."""
         if path in self._now:
             self._now[path].synced()
 
     def synced(self, folder: str) -> None:
-        """All changes of names in the folder are durable."""
+        """Record a sync of the folder: its names are durable."""
         left = []
         for path, file in self._unsynced:
             if str(Path(path).parent) == folder:
@@ -156,8 +158,8 @@ class Names:
         self._unsynced = left
 
     def cut(self, random: Random) -> None:
-        """Make the folder as it is after a power cut. No process may have a file open."""
-        for path in self._removed_by_others():
+        """Change the files to what a power cut leaves. No process may have one open."""
+        for path in self._deleted_by_others():
             self._now.pop(path, None)
             self._durable.pop(path, None)
             self._unsynced = [change for change in self._unsynced if change[0] != path]
@@ -172,8 +174,8 @@ class Names:
                 Path(path).write_bytes(content)
         self._now, self._unsynced = dict(self._durable), []
 
-    def _removed_by_others(self) -> set[str]:
-        """The paths that not SQLite has deleted, which counts as durable."""
+    def _deleted_by_others(self) -> set[str]:
+        """The paths that another library than SQLite has deleted, which counts as durable."""
         known = {*self._now, *self._durable, *(path for path, _ in self._unsynced)}
         gone = {path for path in known if not Path(path).parent.exists()}
         return gone | {path for path in self._now if not Path(path).exists()}

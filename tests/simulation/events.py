@@ -1,4 +1,4 @@
-"""What happens in a world at the points of its trace, and the checks after each step."""
+"""Fault injection: kills, power cuts and other events, each at its planned line of the trace."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 JUMPS = (-7200.0, -60.0, -1.0, 1.0, 60.0, 7200.0)
 """Seconds by which a clock jumps."""
 WRITES = 40
-"""A disk that is to fail, or to kill, does so within so many calls."""
+"""Calls of the disk within which an I/O error, or a kill before a write, is injected."""
 CALLS: tuple[Call, ...] = ("write", "sync", "delete", "truncate", "read")
 LASTS = (1.0, 20.0, 120.0)
-"""Seconds that a partition, a slow or a full disk lasts."""
+"""Seconds that a partition or a full disk lasts."""
 
 
 class Events:
-    """The happenings that are still to come."""
+    """Injects the events of the plan, and stops all faults in the end."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -31,22 +31,23 @@ class Events:
         self._due: list[Happening] = []
         self._dying: list[Process] = []
         self.is_over = False
-        """Whether no fault happens any more."""
+        """Whether faults have stopped."""
 
     def reach(self, point: int) -> None:
-        """The trace has so many events."""
+        """Note that the trace has this many lines: the events up to this point are due."""
         while self._coming and self._coming[-1].point <= point:
             self._due.append(self._coming.pop())
 
     def after_step(self) -> None:
-        """Let happen what is due."""
+        """Inject the events that are due."""
         while self._dying:
             self._dying.pop().kill()
         while self._due:
             self._do(self._due.pop())
 
     def heal(self) -> None:
-        """No fault happens any more, everybody is up again, and the operator does what is left."""
+        """Stop all faults, start all programs that are down, and let the operator do what is
+        left."""
         world = self._world
         world.trace("faults stop")
         self.is_over = True

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Files(Disk):
-    """The disk of a world: what a process opens belongs to the one that the scheduler runs."""
+    """The disk of a world. An opened file belongs to the process that the scheduler runs."""
 
     def __init__(self, world: World, seed: int) -> None:
         super().__init__(world.folder, seed=seed)
@@ -42,7 +42,7 @@ class Files(Disk):
         *args: Any,
         **options: Any,
     ) -> sqlite3.Connection:
-        """A connection of this process; None: of nobody who dies before the power fails."""
+        """A connection of this process; None: of the machine, which only a power cut ends."""
         connection: Connection = connect(*args, factory=Connection, **options)  # type: ignore[assignment]
         if process:
             connection.world = self._world
@@ -54,7 +54,7 @@ class Files(Disk):
 
 
 class Connection(sqlite3.Connection):
-    """A connection whose commits are in the trace."""
+    """A connection that adds its commits to the trace."""
 
     world: World | None = None
     _seen = 0

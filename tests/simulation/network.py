@@ -1,4 +1,4 @@
-"""The network of a world: each exchange takes some time, and a planned one meets a fault."""
+"""The network of a world: each exchange has a random latency, and the plan gives some a fault."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+TEAM_HOST = "team.example"
+"""The host name of the team's service."""
+
+
 class Message(NamedTuple):
     """A request as it arrives."""
 
@@ -37,29 +41,29 @@ class Answer(NamedTuple):
 
 
 REFUSED = Answer(0, {}, b"")
-"""Stands for a connection that is refused."""
+"""In place of an answer: the connection is refused."""
 CUT = Answer(-1, {}, b"")
-"""Stands for a connection that is reset."""
+"""In place of an answer: the connection is reset."""
 
 
 class Receiver(Protocol):
-    """The end of the network behind a host name."""
+    """A server behind a host name."""
 
     def receive(self, message: Message, reply: Callable[[Answer], None]) -> None:
         """Take a message; answer it now, later or never."""
 
 
 class NetworkFault(StrEnum):
-    """What may happen to an exchange. As in `tests/support/response_faults.py`."""
+    """A fault of one exchange. The names are as in `tests/support/response_faults.py`."""
 
     REFUSED = "refused"
     """No connection is made."""
     LOST = "request lost"
-    """It does not arrive, and nobody says so."""
+    """The request is dropped, and its sender gets no error."""
     CUT_BEFORE = "reset before arrival"
     CUT_AFTER = "reset after arrival"
     SILENT = "answer lost"
-    """It arrives, and the answer never comes."""
+    """The request arrives, and its answer is dropped."""
     GATEWAY = "502 after arrival"
     OUTAGE = "503 before arrival"
     SLOW = "slow"
@@ -71,6 +75,7 @@ class NetworkFault(StrEnum):
 SAFE = (NetworkFault.REFUSED, NetworkFault.OUTAGE)
 """Faults after which the sender knows that nothing has arrived."""
 SLOWEST = 60.0
+"""Seconds, at most, that a slow request or answer takes."""
 
 
 @dataclass(eq=False)
@@ -86,11 +91,11 @@ class Network:
         self.faults: dict[int, NetworkFault] = {}
         """Faults by the number of the exchange."""
         self.cut_off: dict[str, float] = {}
-        """Hosts that are partitioned from everybody, and until when."""
+        """The virtual time until which each of these hosts is partitioned from all others."""
         self._exchanges = 0
 
     def cut_off_for(self, seconds: float, host: str) -> None:
-        """Let nothing reach this host for so long."""
+        """Partition this host from all others for this long."""
         self.world.trace(f"{host} is cut off", seconds)
         self.cut_off[host] = self.world.scheduler.now + seconds
 
@@ -133,14 +138,14 @@ class Network:
         fault = self.faults.get(number)
         if self.cut_off.get(message.host, 0.0) > self.world.scheduler.now:
             fault = NetworkFault.REFUSED if number % 2 else NetworkFault.LOST
-        if fault is NetworkFault.TWICE and message.host != "team.example":
-            fault = None  # what a vendor or a receiver gets twice is outside of our power
+        if fault is NetworkFault.TWICE and message.host != TEAM_HOST:
+            fault = None  # the product cannot keep the network from duplicating other messages
         if message.method == "POST" and fault not in (*SAFE, None):
             self.world.truth.may_have_lost_a_post = True
         return fault
 
     async def _arrival(self, message: Message, fault: NetworkFault | None) -> Answer:
-        """The answer, if one comes."""
+        """Deliver the message, and wait for its answer: for ever, if that is lost."""
         later, receiver = self.world.scheduler.later, self.hosts[message.host]
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 

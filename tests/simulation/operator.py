@@ -1,4 +1,4 @@
-"""The operator of a world: each action is a process with a connection of its own."""
+"""The operator of a world: each action is a process of its own, as a command is."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 GRANTED = 3
+"""Credits of a grant."""
 UNDER_WAY = 130.0
-"""Seconds that a call may be under way when it is too late to stop it."""
+"""Seconds for which a call to a vendor, begun before an erasure, may still be under way."""
 AGAIN_SECONDS = 20.0
+"""Seconds until an action is done again."""
 
 
 class Operator:
-    """Does what the plan says, and tries again until it is done."""
+    """Does the actions of the plan. One that fails, or whose process dies, is done again."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -1,4 +1,4 @@
-"""The people of a world: each asks a question, and again until it is answered."""
+"""The callers of a world: each repeats its question until it has a final answer."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 AGAIN_SECONDS = 20.0
-"""Seconds until a person who got an error, or nothing final, asks again."""
+"""Seconds until a caller that got an error, or no final answer, asks again."""
 LASTING = (BudgetExceeded, CreditCapReached, InsufficientCredits, OutcomeUnknown)
 """Errors that asking again does not change."""
 CAP = 1
-"""The credits that a list may cost: fewer than its rows."""
+"""Credits that a list may cost: fewer than its rows."""
 
 
 class Asking:
@@ -36,10 +36,10 @@ class Asking:
     def __init__(self, world: World, question: Question, person: str) -> None:
         self.world, self.question, self.person = world, question, person
         self.is_tried = False
-        """An answer has come, or the person has gone away once."""
+        """Whether an answer has come, or the caller has given up waiting, once."""
         self.is_asking = False
         self.is_satisfied = False
-        """The answer is final, or an error that stays."""
+        """Whether the answer is final, or an error of `LASTING`."""
         self.has_id = False
         self.is_begun = False
         self._is_asked_again = not question.again
@@ -50,7 +50,7 @@ class Asking:
 
     @property
     def may_post(self) -> bool:
-        """Whether a POST may be on its way, also of a person who has gone away meanwhile."""
+        """Whether a POST may be on its way, even if the caller has given up waiting."""
         is_open = self.is_begun and not (self.has_id or self.is_satisfied)
         return self.is_asking or is_open
 
@@ -70,7 +70,8 @@ class Asking:
         return where if self.question.has_callback else None
 
     async def run(self, client: Any) -> None:
-        """Ask until the answer is final. A person whose face died asks again at the next one."""
+        """Ask until the answer is final. When the face has died, its next process runs this
+        again."""
         if not self.is_begun:
             await anyio.sleep(self.question.at)
         self.is_begun = True
@@ -113,7 +114,7 @@ class Asking:
         )
 
     def was_told(self, answer: EnrichmentResult | EnrichmentError, began: float) -> None:
-        """Note an answer."""
+        """Record an answer in the ground truth."""
         if isinstance(answer, EnrichmentError):
             self.world.trace(f"{self.name} gets an error", type(answer).__name__)
             self.is_satisfied = isinstance(answer, LASTING)
@@ -167,7 +168,7 @@ class ListAsking:
             self.is_tried = True
             if not self.is_satisfied:
                 await anyio.sleep(AGAIN_SECONDS)
-        self.is_tried = True  # a face that died had perhaps just got the last answer
+        self.is_tried = True  # a face may have died just after it got the last answer
 
     async def _run_once(self, client: Any) -> None:
         began = self.world.wall_time()

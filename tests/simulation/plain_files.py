@@ -1,8 +1,8 @@
-"""The files of a simulated disk that Python writes, and not SQLite: keys, for example.
+"""The files of a simulated disk that Python writes without SQLite, such as key files.
 
-Such a file is durable once `os.fsync` was called for it, and its name once it was called for its
-folder. A power cut may cut off the content of other files, and lose other new names. A name that
-was deleted stays deleted.
+Such a file is durable once `os.fsync` was called for it, and its name once `os.fsync` was called
+for its folder. A power cut may truncate a file that is not durable, and remove a new name that is
+not. A deletion counts as durable at once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def _synced(descriptor: int) -> None:
 
 
 class PlainFiles:
-    """The files below one folder. Those that are there at first are durable."""
+    """The files below one folder. Those that are there at first are durable. It replaces
+    `os.fsync`."""
 
     def __init__(self, folder: str, of_sqlite: Names) -> None:
         self._folder = folder
@@ -40,19 +41,19 @@ class PlainFiles:
         os.fsync = _synced
 
     def close(self) -> None:
-        """Watch no calls any more."""
+        """Stop watching; the last one puts `os.fsync` back."""
         _watchers.remove(self)
         if not _watchers:
             os.fsync = _fsync
 
     def settle(self) -> None:
-        """Make everything durable."""
+        """Count everything that is there as durable."""
         for path, found in self._walk():
             self._names.add(path)
             self._versions.add(_version(found))
 
     def synced(self, descriptor: int) -> None:
-        """`os.fsync` was called."""
+        """Record a call of `os.fsync`."""
         path, found = os.readlink(f"/proc/self/fd/{descriptor}"), os.fstat(descriptor)
         if stat.S_ISDIR(found.st_mode):
             self._of_sqlite.synced(path)

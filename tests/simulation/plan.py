@@ -1,4 +1,4 @@
-"""What a world is made of and what happens in it: all of it drawn from a seed."""
+"""The plan of a world: its programs, questions, faults and events, all drawn from a seed."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from tests.simulation.vendors import ENDS, HOSTS, PROFILE, TROUBLES
 __all__ = ["PROFILE", "Plan", "plan", "token_of"]
 
 VERSION = "2"
-"""Of the tokens: another plan, or another order of draws, is another version."""
+"""The version of the tokens. It changes when the same seed would give another plan."""
 EPOCH = 1_800_000_000.0
-"""The time of the calendar at which each world begins."""
+"""The start of each world, in seconds since the epoch."""
 PEOPLE = ("ada-okafor", "jonas-weiss", "mei-tanaka")
 LISTED = ("noor-haddad", "emil-sorensen")
 """People that are in lists only."""
 ERAS = ("auto", "legacy")
 SHARE_OF_MCP = 0.15
-"""Of the worlds: an MCP connection takes as long as the rest of a world."""
+"""The share of worlds whose callers are MCP clients: few, as MCP doubles the time of a world."""
 TYPES = ("work", "work", "work", "personal")
 CREDITS = (1, 2, 10)
 POINTS = (20, 50, 120)
-"""Events of short and long worlds: what happens in one does so at one of them."""
+"""Bounds, in lines of the trace, below which the point of an event is drawn: for short and long
+worlds."""
 
 
 class Kind(StrEnum):
-    """Who looks up."""
+    """Where the service runs."""
 
     EMBEDDED = "embedded"
     """Each face has the service in its own process, on one database."""
@@ -42,11 +43,11 @@ class Asks(StrEnum):
     ONE = "one"
     LIST = "list"
     SCRIPT = "script"
-    """Over HTTP with a key, without our client."""
+    """A script over HTTP with an API key, without our client."""
 
 
 class Event(StrEnum):
-    """What happens besides faults of the network."""
+    """A fault, or an action of the operator. Faults of the network are `NetworkFault`."""
 
     KILL = "kill"
     KILL_AT_WRITE = "kill before a write"
@@ -69,7 +70,7 @@ class Event(StrEnum):
 
 
 LATE = {NetworkFault.SLOW, NetworkFault.TWICE}
-"""Faults after which a POST may arrive when its caller has an answer."""
+"""Faults with which a POST may arrive after its caller has an answer."""
 BY_OPERATOR = (
     Event.GRANT,
     Event.SUPPRESS,
@@ -93,7 +94,7 @@ FAULTS = (
 
 
 class Theme(StrEnum):
-    """Of what there is much in a world. Without themes, rare things hardly meet."""
+    """The kind of events that a world has more of. Without themes, two rare events hardly meet."""
 
     NOTHING = "nothing"
     NETWORK = "network"
@@ -105,7 +106,8 @@ class Theme(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A person's question at one face."""
+    """A caller's question. Its face is the program of the product that the caller uses
+    (`roles.py`)."""
 
     number: int
     face: int
@@ -124,22 +126,22 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Happening:
-    """An event at a point of the trace."""
+    """An event, and when it is injected: once the trace has `point` lines."""
 
     point: int
     event: Event
     draw: float
-    """Between 0 and 1: whom it hits, and how hard."""
+    """A number from 0 to 1 that decides its target and its size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A world. Its token names it."""
+    """Everything that is drawn for one world. The same token gives the same plan."""
 
     token: str
     kind: Kind
     faces: tuple[int, ...]
-    """The team of each."""
+    """The team of each face, as an index: 0 or 1."""
     services: int
     credits: int
     daily_budget: int | None
@@ -147,19 +149,22 @@ class Plan:
     questions: tuple[Question, ...]
     vendors: tuple[str, ...]
     ends: dict[tuple[str, str, str], str]
-    """The ends of vendor, person and type."""
+    """The outcome (`ENDS`) of each vendor, person and type."""
     troubles: dict[str, tuple[str, ...]]
+    """The failures (`TROUBLES`) of each vendor's first searches."""
     vendor_seconds: tuple[float, ...]
-    """A vendor takes one of these for an answer."""
+    """Seconds of virtual time to an answer of a vendor: one of these is drawn each time."""
     exchanges: dict[int, NetworkFault]
+    """The faults of the network, by the number of the exchange."""
     happenings: tuple[Happening, ...]
     callback_answers: tuple[int, ...]
-    """The statuses of the receivers' first answers; 0: none comes. Then they answer 200."""
+    """The HTTP statuses of the receiver's first answers, the last one first; 0: no answer. Then
+    200."""
     order: int
-    """The seed of the order."""
+    """The seed for the order of steps, and for all that is drawn while the world runs."""
     era: str | None
-    """The faces are MCP servers, whose clients speak this era of the protocol. None: a program uses
-    our client."""
+    """The faces are MCP servers, and this is the `mode` of the SDK's clients. None: the faces are
+    programs with our client."""
 
 
 def plan(token: str) -> Plan:
@@ -268,6 +273,6 @@ def _ends(draw: Random) -> dict[tuple[str, str, str], str]:
             for kind in ("work", "personal"):
                 end = draw.choice(ENDS)
                 if vendor == "findymail" and end != "miss":
-                    end = "verified"  # it returns no others
+                    end = "verified"  # this vendor reports no other outcome of a hit
                 ends[vendor, person, kind] = end
     return ends

@@ -1,4 +1,5 @@
-"""The two SQLite files of the product, each with one kind of transaction, in the calling thread."""
+"""The two SQLite files of the product. Each can make one kind of transaction, in the calling
+thread."""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class ProductFile(Protocol):
-    """A file that keeps names."""
+    """A file to which names are added."""
 
     path: ClassVar[str]
-    """In its folder."""
+    """The name of the file in its folder."""
     names: ClassVar[str]
     """A statement that reads all names."""
 
@@ -68,9 +69,9 @@ class StateFile:
 
 
 def names_and_damage(kind: type[ProductFile], folder: Path) -> tuple[set[str], list[str]]:
-    """The names of all committed transactions, and what SQLite's check of all pages complains of.
+    """The names in the file, and the damage that SQLite's integrity check finds.
 
-    They are empty if there are no tables yet.
+    There are no names if there are no tables yet, or the file cannot be read.
     """
     try:
         with closing(sqlite3.connect(folder / kind.path)) as file:

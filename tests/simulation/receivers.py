@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class CallbackReceiver:
-    """Answers each callback with the next status of the plan, and then with 200."""
+    """Answers each callback with the next status of the plan, or not at all if that is 0. When none
+    is left, it answers 200."""
 
     def __init__(self, world: World, answers: list[int]) -> None:
         self._world, self._answers = world, answers

@@ -1,4 +1,4 @@
-"""The processes of a world: faces, at which people ask, and services. A dead one starts again."""
+"""The programs of a world: faces, which callers talk to, and services. A dead one starts again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from mcp_enrichment.app.service import database, running_service
 from mcp_enrichment.contract.errors import EnrichmentError, StorageFailed
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.rate_limit import RateLimit
-from tests.simulation.asgi import CUT, REFUSED, call
+from tests.simulation.asgi import call
 from tests.simulation.assistant import assistant
+from tests.simulation.network import CUT, REFUSED, TEAM_HOST
 from tests.simulation.people import Asking, ListAsking, askings_of
 from tests.simulation.plan import Asks, Kind
 from tests.simulation.scripts import ScriptAsking
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 RESTART_SECONDS = (0.0, 1.0, 40.0, 120.0)
+"""Seconds of virtual time from a death to the next start: one of these is drawn."""
 
 
 class Role:
-    """A program that runs in one process after the other."""
+    """A program: it runs in one process, and after its death in a new one."""
 
     kind = "process"
 
@@ -81,7 +83,7 @@ class Role:
             self.restart_later()
 
     def stop(self) -> None:
-        """Tell the process to end, as SIGTERM does. Once it has, another one starts."""
+        """Ask the process to end, as SIGTERM does. Once it has ended, a new one starts."""
         if self.process and self._stop and not self._stop.is_set():
             self.world.trace(f"{self.name} is stopped")
             self._stop.set()
@@ -92,7 +94,7 @@ class Role:
             self.world.scheduler.later(0.0, process.kill)
 
     def slow_down(self) -> None:
-        """Let the threads of the process take their time from now on."""
+        """Delay each work of the process's threads by up to 20 s from now on."""
         if self.process:
             self.world.trace(f"the threads of {self.name} are slow")
             draw = self.world.scheduler.random.choice
@@ -104,7 +106,11 @@ class Role:
 
 
 class Face(Role):
-    """A server at which people ask: each has the client of the product. Scripts ask beside it."""
+    """The program that callers talk to: the product's client, in an MCP server or without one.
+
+    Embedded, it contains the service, too. The scripts of its team run beside it, in processes of
+    their own.
+    """
 
     kind = "face"
 
@@ -120,16 +126,18 @@ class Face(Role):
 
     @property
     def is_tried(self) -> bool:
-        """Whether each of its people has got some answer, or gone away."""
+        """Whether each of its callers has got an answer, or has given up waiting, once."""
         everybody = (*self._askings, *self._scripts)
         return all(one.is_tried or one.is_satisfied for one in everybody)
 
     @property
     def is_satisfied(self) -> bool:
+        """Whether each of its callers has a final answer, or an error that asking again does not
+        change."""
         return all(one.is_satisfied for one in (*self._askings, *self._scripts))
 
     def about(self, person: str) -> list[Asking]:
-        """Those who ask about the person."""
+        """The callers that ask about the person; lists are left out."""
         ones = [one for one in self._askings if isinstance(one, Asking)]
         return [one for one in (*ones, *self._scripts) if one.person == person]
 
@@ -152,22 +160,23 @@ class Face(Role):
             await anyio.sleep_forever()
 
     async def _call_at_the_end(self, client: Any) -> None:
-        """An embedded service goes on with the work of a dead one at its first call."""
-        while not self.world.happenings.is_over:  # noqa: ASYNC110 (nothing tells when)
+        """Call once after faults have stopped: an embedded service takes over the jobs of a dead
+        one only when it is called."""
+        while not self.world.events.is_over:  # noqa: ASYNC110 (no event says when)
             await anyio.sleep(10.0)
         with suppress(EnrichmentError):
             await client.credits()
 
 
 class Service(Role):
-    """A process of the team's service, behind its host name."""
+    """The team's service, behind the load balancer of its host name."""
 
     kind = "service"
 
     def __init__(self, world: World, number: int) -> None:
         super().__init__(world, number)
         self._app: ASGIApp | None = None
-        world.network.hosts.setdefault("team.example", Balancer(world))
+        world.network.hosts.setdefault(TEAM_HOST, Balancer(world))
 
     async def main(self) -> None:
         settings = self.world.service_settings()
@@ -201,7 +210,7 @@ class Service(Role):
 
 
 class Balancer:
-    """Hands a request to one of the services that are up."""
+    """A load balancer: passes each request to one of the services that are up, at random."""
 
     def __init__(self, world: World) -> None:
         self._world = world

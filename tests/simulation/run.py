@@ -1,4 +1,4 @@
-"""Runs worlds one after the other, with the imports and the statements that they share."""
+"""Runs worlds one after the other in one process: they share imports and compiled SQL."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.simulation.boundary import Boundary
 
 COLLECT_EVERY = 100
+"""Worlds between two garbage collections."""
 
 
 class Failed(AssertionError):
@@ -39,19 +40,19 @@ class Simulation:
 
     def run(self, token: str) -> World:
         """Run the world of this token. Raises `Failed`."""
-        what = plan(token)
-        template, folder = self._templates[what.credits], self._folder / "world"
+        world_plan = plan(token)
+        template, folder = self._templates[world_plan.credits], self._folder / "world"
         template.copy_to(folder)
-        world = World(what, folder, template)
+        world = World(world_plan, folder, template)
         self._boundary.world = world
-        random.seed(what.order)  # the jitter of the product's pauses
+        random.seed(world_plan.order)  # for the jitter of the product's backoff
         try:
             world.run(self._boundary.read)
         except Exception as error:
             trace = "\n".join(world.trace_lines)
             raise Failed(f"{trace}\n\n{type(error).__name__}: {error}\ntoken: {token}") from error
         finally:
-            logging.disable()  # what coroutines of dead processes say while they are closed
+            logging.disable()  # coroutines of dead processes log while they are closed
             world.close()
             logging.disable(logging.NOTSET)
             self._boundary.world = None
@@ -72,7 +73,8 @@ class Defect(AssertionError):
 
 
 class _Log(logging.Handler):
-    """Puts the log of the product into the trace of its world. A defect ends the world."""
+    """Adds the product's log records to the trace. One about an unexpected exception fails the
+    world."""
 
     def __init__(self, boundary: Boundary) -> None:
         super().__init__(logging.WARNING)
@@ -91,7 +93,7 @@ def _product_log(boundary: Boundary) -> Iterator[None]:
     logger, handler = logging.getLogger("mcp_enrichment"), _Log(boundary)
     propagates, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
-    # It reports that the connections of dead processes are closed.
+    # SQLAlchemy reports each connection of a dead process that the garbage collector closes.
     pools = logging.getLogger("sqlalchemy.pool")
     pools.setLevel(logging.CRITICAL + 1)
     try:
@@ -104,7 +106,7 @@ def _product_log(boundary: Boundary) -> Iterator[None]:
 
 @contextmanager
 def simulation() -> Iterator[Simulation]:
-    """A simulation in a folder of its own, in memory if the machine has one for that."""
+    """A simulation in a temporary folder, which is in memory if the machine has `/dev/shm`."""
     memory = Path("/dev/shm")  # noqa: S108
     keys = {f"ENRICHMENT_{name.upper()}_API_KEY": "k-vendor" for name in HOSTS}
     folder = Path(tempfile.mkdtemp(prefix="simulation-", dir=memory if memory.is_dir() else None))

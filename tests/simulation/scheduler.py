@@ -1,14 +1,13 @@
-"""Runs the processes of a simulated world in one thread, in virtual time, in an order that a seeded
-generator draws.
+"""A deterministic scheduler: it runs the processes of a world in one thread and in virtual time, in
+an order that it draws from a seed.
 
 Each process has an event loop of its own. A step runs one callback of one loop, or one piece of
 work of one of its threads. Callbacks of the same loop keep their order, as asyncio promises; the
 order among loops, threads and messages is drawn. So each schedule is one that real processes can
 have.
 
-detangle 0.1 was tried: 5.5 microseconds a step for a plain program, which is fast enough. But it
-has one loop, and reorders the callbacks within it. Here a process must be able to die with all that
-it has open, and a schedule that asyncio excludes is no fault of the product.
+The library detangle 0.1 is not used: it has one loop for all processes, so none can be killed with
+all that it has open, and it reorders the callbacks within the loop, which asyncio never does.
 """
 
 from __future__ import annotations
@@ -31,13 +30,14 @@ if TYPE_CHECKING:
     from random import Random
 
 STEP_SECONDS = 1e-5
-"""The virtual time that a step takes."""
+"""Seconds of virtual time that a step takes."""
 BUSY_STEPS = 2000
-"""After so many steps without a pause the time goes on, as somebody is waiting in a busy loop."""
+"""Steps without a pause after which the time advances to the next timer: something waits for it in
+a busy loop."""
 
 
 class Stuck(AssertionError):
-    """Something has not ended within its bound of virtual time."""
+    """A condition did not come true within its bound of virtual time."""
 
 
 class Scheduler:
@@ -53,9 +53,9 @@ class Scheduler:
         self._started: list[Process] = []
         self.after_step: Callable[[], None] = lambda: None
         self.raised: list[BaseException] = []
-        """What the programs of live processes have raised."""
+        """Exceptions that nothing in a live process has caught. The first one ends the run."""
         self.soonest = math.inf
-        """No event and no timer is earlier."""
+        """A virtual time before which no event and no timer is due."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._busy = 0
@@ -68,20 +68,21 @@ class Scheduler:
         return started
 
     def later(self, seconds: float, do: Callable[[], None]) -> None:
-        """Call `do` outside every process after so many seconds."""
+        """Call `do` after this many seconds of virtual time, in no process."""
         heapq.heappush(self._events, (self.now + seconds, next(self._numbers), do))
         self.soonest = min(self.soonest, self.now + seconds)
 
     def run(self, until: Callable[[], bool], *, seconds: float) -> None:
-        """Run until the condition holds. Raises `Stuck` after so many seconds of virtual time."""
+        """Run until the condition holds. Raises `Stuck` after this many seconds of virtual time,
+        and any exception that a process did not catch."""
         deadline = self.now + seconds
         while not until():
             self._busy += 1
             actors = self._actors()
             if not actors or self._busy > BUSY_STEPS:
-                self._go_on(deadline)
+                self._advance_time(deadline)
             elif self.soonest <= self.now:
-                self._let_happen()
+                self._run_due()
             else:
                 (actors[0] if len(actors) == 1 else self.random.choice(actors))()
                 self.steps += 1
@@ -91,7 +92,7 @@ class Scheduler:
                     raise self.raised[0]
 
     def _actors(self) -> list[Callable[[], None]]:
-        """What can be done now: a step of a loop or of a thread."""
+        """The steps that can be done now, of loops and of threads."""
         actors = []
         for process in self.processes:
             if process.loop._ready:
@@ -100,17 +101,17 @@ class Scheduler:
                 actors.append(process.step_of_thread)
         return actors
 
-    def _go_on(self, deadline: float) -> None:
-        """Let the time pass until the next event."""
+    def _advance_time(self, deadline: float) -> None:
+        """Advance the time to the next event or timer."""
         self._busy = 0
         self._find_soonest()
         if self.soonest > deadline:
             raise Stuck(f"it has not ended {self.now:.0f} s after the start")
         self.now = max(self.now, self.soonest)
-        self._let_happen()
+        self._run_due()
 
-    def _let_happen(self) -> None:
-        """Let everything happen that is due."""
+    def _run_due(self) -> None:
+        """Run the events that are due, and make the callbacks of due timers ready."""
         while self._events and self._events[0][0] <= self.now:
             heapq.heappop(self._events)[2]()
         for process in self.processes:
@@ -124,7 +125,7 @@ class Scheduler:
         self.soonest = min(times, default=math.inf)
 
     def close(self) -> None:
-        """End all processes."""
+        """Kill all processes, and free what they hold."""
         for process in list(self.processes):
             process.kill()
         self._events.clear()
@@ -133,14 +134,15 @@ class Scheduler:
 
 
 class Process:
-    """A process: a loop, threads, and what it has open. A dead one never runs again."""
+    """A simulated process: an event loop, threads and open files. A dead one never runs again."""
 
     def __init__(self, scheduler: Scheduler, name: str) -> None:
         self.scheduler, self.name = scheduler, name
         self.loop = Loop(scheduler)
         self.work: deque[Callable[[], None]] = deque()
-        """Work of its threads that can be done now."""
+        """Work of its threads that can be done now, in this order."""
         self.at_death: list[Callable[[], None]] = []
+        """Called when the process dies, the last one first."""
         self.is_alive = True
         self.thread_delay: Callable[[], float] = lambda: 0.0
         """Seconds until a thread begins its next work."""
@@ -174,7 +176,7 @@ class Process:
             scheduler.current = None
 
     def kill(self) -> None:
-        """End the process at once: nothing in it runs any more, no `finally` either."""
+        """Kill the process at once, as SIGKILL does: no `finally` runs either."""
         if not self.is_alive:
             return
         self.is_alive = False
@@ -188,8 +190,8 @@ class Process:
             anyio_asyncio._task_states.pop(task, None)  # its values would keep their keys alive
 
     def forget(self) -> None:
-        """Free the memory of a dead process. Its coroutines are closed against their will: what
-        they do then reaches nothing any more."""
+        """Free the memory of a dead process. This closes its coroutines, so their `finally` blocks
+        run now; their connections are closed, so they change nothing."""
         loop = self.loop
         for task in loop.tasks:
             with suppress(BaseException):
@@ -208,7 +210,7 @@ class Thread:
         self._free_at = 0.0
 
     def do(self, work: Callable[[], None]) -> None:
-        """Do the work later. That of a dead process is not done."""
+        """Do the work after what was given before; never, if the process dies first."""
         process, scheduler = self._process, self._process.scheduler
         if not process.is_alive:
             return
@@ -221,13 +223,14 @@ class Thread:
 
 
 class Loop(asyncio.BaseEventLoop):
-    """The event loop of one process: asyncio's own, stepped from outside."""
+    """The event loop of one process: asyncio's own, of which the scheduler runs single
+    callbacks."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__()
         self._scheduler = scheduler
         self.tasks: list[asyncio.Task[Any]] = []
-        """All that were started, also those that have ended."""
+        """All tasks that were started, also those that have ended."""
         self.set_task_factory(self._task)
         self.set_exception_handler(self._note)
 
@@ -259,12 +262,12 @@ class Loop(asyncio.BaseEventLoop):
         return True
 
     def _note(self, _loop: object, context: dict[str, Any]) -> None:
-        """An exception that nobody has caught."""
+        """Keep an exception that nothing has caught."""
         if error := context.get("exception"):
             self._scheduler.raised.append(error)
 
     def _write_to_self(self) -> None:
-        """Nothing waits for it."""
+        """Do nothing: no thread waits in a selector that this would wake."""
 
     def _task(self, _loop: object, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
         task = asyncio.Task(coroutine, loop=self, **options)

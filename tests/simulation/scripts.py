@@ -1,6 +1,7 @@
-"""People who call the team's service over HTTP with a key, without our client.
+"""Scripts that call the team's service over HTTP with an API key, without our client.
 
-They spell the profile in their own way, and repeat a POST with its key until it is answered.
+They spell the profile URL differently, and repeat a POST with its idempotency key until it is
+answered.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import anyio
 import httpx
 
 from mcp_enrichment.contract.http import ENRICHMENTS
-from mcp_enrichment.contract.models import Status
+from mcp_enrichment.contract.models import FINAL, Status
+from tests.simulation.network import TEAM_HOST
 from tests.simulation.people import Asking
 from tests.support.invariants.evidence import Told
 
@@ -21,24 +23,25 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 CALL_SECONDS = 30.0
-FINAL = ("completed", "not-found", "failed")
+"""Seconds after which a script gives up a call."""
 REFUSED_FOR_GOOD = (402, 409)
+"""HTTP statuses after which a script does not ask again."""
 
 
 class ScriptAsking(Asking):
-    """A question of one script, under one idempotency key."""
+    """The question of one script, with one idempotency key."""
 
     def __init__(self, world: World, question: Question, person: str) -> None:
         super().__init__(world, question, person)
         self._id: str | None = None
-        self._has_pried = False
+        self._has_tried_other_team = False
         self.is_started = False
 
     async def run(self, _client: Any = None) -> None:
         """Post until it is accepted, then read until it is final."""
         await anyio.sleep(self.question.at)
         transport = self.world.network.transport()
-        async with httpx.AsyncClient(base_url="https://team.example", transport=transport) as http:
+        async with httpx.AsyncClient(base_url=f"https://{TEAM_HOST}", transport=transport) as http:
             http.headers["x-api-key"] = self.world.script_key(self.question.face)
             self.is_begun = True
             while not self.is_satisfied:
@@ -50,26 +53,31 @@ class ScriptAsking(Asking):
                     with anyio.fail_after(CALL_SECONDS):
                         await self._call(http)
                 except (httpx.TransportError, TimeoutError):
-                    self.world.trace(f"{self.name} hears nothing")
+                    self.world.trace(f"{self.name} gets no answer")
                 self.is_tried, self.is_asking = True, False
                 if not self.is_satisfied:
                     await anyio.sleep(10.0)
 
-    async def _pry(self, http: httpx.AsyncClient) -> None:
-        """Try once to read a request of the other team."""
+    async def _try_other_team(self, http: httpx.AsyncClient) -> None:
+        """Try once to read a request of the other team. If that works, it is recorded as an answer,
+        which violates an invariant."""
         mine = self.asked.team_id
-        theirs = {t.request_id for t in self.world.truth.told if t.question.team_id != mine}
-        for known in sorted(filter(None, theirs))[: not self._has_pried]:
-            self._has_pried = True
-            answer = await http.get(f"{ENRICHMENTS}/{known}")
-            if answer.is_success:
-                told = Told(
-                    caller=f"{self.name}, who pries,", question=self.asked, request_id=known
-                )
-                self.world.truth.told.append(told)
+        answers = [told for told in self.world.truth.told if told.question.team_id != mine]
+        theirs = sorted({told.request_id for told in answers if told.request_id})
+        if self._has_tried_other_team or not theirs:
+            return
+        self._has_tried_other_team = True
+        answer = await http.get(f"{ENRICHMENTS}/{theirs[0]}")
+        if answer.is_success:
+            told = Told(
+                caller=f"{self.name}, with the id of another team,",
+                question=self.asked,
+                request_id=theirs[0],
+            )
+            self.world.truth.told.append(told)
 
     async def _call(self, http: httpx.AsyncClient) -> None:
-        await self._pry(http)
+        await self._try_other_team(http)
         began, key = self.world.wall_time(), http.headers["x-api-key"]
         is_revoked = key in self.world.truth.revoked
         if self._id:

@@ -1,7 +1,8 @@
 """The index of a write-ahead log, in memory that simulated processes share.
 
-SQLite keeps pointers into it. A killed process keeps its pointers, too, but they lead to a copy of
-its own from then on: what is left of it can be closed at any time, and disturbs nobody.
+SQLite keeps pointers into it. When a simulated process is killed, its pointers stay valid, but from
+then on they lead to a private copy. So its connections can be closed later without an effect on
+other processes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _munmap.argtypes = c_void_p, c_size_t
 
 
 class SharedMemory:
-    """The memory beside one file. It begins anew when nobody is attached."""
+    """The shared memory of one database file. It is emptied when the last attachment ends."""
 
     def __init__(self) -> None:
         self._descriptor = -1
@@ -31,7 +32,7 @@ class SharedMemory:
         self._attached: list[Attachment] = []
 
     def attach(self) -> Attachment:
-        """Take part in it."""
+        """A new attachment, for one connection."""
         if not self._attached:
             self._descriptor = os.memfd_create("index")
         attachment = Attachment(self)
@@ -39,14 +40,15 @@ class SharedMemory:
         return attachment
 
     def detach(self, attachment: Attachment) -> None:
-        """Take part no more: all locks of the attachment end."""
+        """End the attachment and its locks."""
         self._attached.remove(attachment)
         if not self._attached:
             os.close(self._descriptor)
             self._size = 0
 
     def mapped(self, offset: int, size: int, *, extend: bool) -> int | None:
-        """The address of this part; None if it does not exist and is not to be added."""
+        """Map this part, in bytes, and return its address; None if it does not exist, unless
+        `extend` adds it."""
         if offset + size > self._size:
             if not extend:
                 return None
@@ -55,7 +57,7 @@ class SharedMemory:
         return _map(None, size, mmap.MAP_SHARED, self._descriptor, offset)
 
     def is_free(self, locks: int, attachment: Attachment, *, shared: bool) -> bool:
-        """Whether no other attachment prevents these locks (a bit mask)."""
+        """Whether no other attachment conflicts with these locks, which are a bit mask."""
         for other in self._attached:
             held = other.exclusive if shared else other.exclusive | other.shared
             if held & locks and other is not attachment:
@@ -64,7 +66,7 @@ class SharedMemory:
 
 
 class Attachment:
-    """One connection's pointers and locks."""
+    """The pointers and locks of one connection."""
 
     def __init__(self, memory: SharedMemory) -> None:
         self.shared = 0
@@ -83,7 +85,7 @@ class Attachment:
         return self._parts[number][0]
 
     def lock(self, first: int, number: int, flags: int) -> int:
-        """Take or give back locks; return SQLite's result code."""
+        """Take or release `number` locks from the lock `first` on. Returns SQLite's result code."""
         locks = ((1 << number) - 1) << first
         if flags & _UNLOCK:
             self.shared &= ~locks
@@ -100,7 +102,7 @@ class Attachment:
         return OK
 
     def orphan(self) -> None:
-        """Take part no more, but keep the pointers: they lead to a copy."""
+        """End the attachment, but keep its pointers valid: they lead to a private copy."""
         for address, size in self._parts.values():
             content = ctypes.string_at(address, size)
             _map(address, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _FIXED, -1, 0)
@@ -108,7 +110,7 @@ class Attachment:
         self._leave()
 
     def close(self) -> None:
-        """Take part no more. The pointers are invalid."""
+        """End the attachment. Its pointers become invalid."""
         for address, size in self._parts.values():
             _munmap(address, size)
         self._parts.clear()

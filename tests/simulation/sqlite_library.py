@@ -1,4 +1,5 @@
-"""The SQLite library that Python's `sqlite3` uses, and the structures of its file system."""
+"""The SQLite library that Python's `sqlite3` uses, and the C structures of its file system
+(VFS)."""
 
 from __future__ import annotations
 
@@ -31,10 +32,14 @@ FILE_FUNCTIONS = {
 
 
 class FileTable(Structure):
+    """`sqlite3_io_methods`: the functions of an open file."""
+
     _fields_ = (("version", c_int), *((name, c_void_p) for name in FILE_FUNCTIONS))
 
 
 class FileSystem(Structure):
+    """`sqlite3_vfs`: the functions of a file system."""
+
     _fields_ = (
         ("version", c_int),
         ("file_bytes", c_int),
@@ -51,7 +56,7 @@ class FileSystem(Structure):
 
 
 def _load() -> Any:
-    # Its own copy, or the shared library that it has loaded.
+    # The module `_sqlite3` contains SQLite, or has loaded it as a shared library.
     library = ctypes.PyDLL(getattr(_sqlite3, "__file__", None))
     try:
         library.sqlite3_vfs_find.restype = ctypes.POINTER(FileSystem)

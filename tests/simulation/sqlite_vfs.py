@@ -1,8 +1,8 @@
 """Puts a simulated disk under the SQLite library that Python's `sqlite3` uses (Linux only).
 
-It wraps SQLite's own file system. Below the folder of the disk, changes, deletions and the shared
-memory go through the disk; the rest, such as reads and locks, calls SQLite's functions directly.
-Files of other folders are not touched.
+It wraps SQLite's own file system (VFS). Below the folder of the disk, changes, deletions and shared
+memory go through the disk. All other calls, such as locks and most reads, go to SQLite's own
+functions. Files outside the folder are not affected.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Process(Protocol):
 
 
 class Disk(Protocol):
-    """What decides about the files of one folder."""
+    """The simulated disk below one folder: it decides which calls fail, and keeps what is
+    durable."""
 
     folder: str
     names: Names
@@ -53,10 +54,10 @@ class Disk(Protocol):
         """The process that runs now."""
 
     def sleep(self, seconds: float) -> None:
-        """SQLite waits for a lock."""
+        """Called when SQLite waits this long for a lock."""
 
     def random_bytes(self, number: int) -> bytes:
-        """For the random numbers of SQLite."""
+        """Bytes for SQLite's random numbers."""
 
 
 _native_open = PYFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)(native.open)
@@ -68,7 +69,8 @@ _disks: list[Disk] = []
 _handles: dict[int, Handle] = {}
 """The open files by their addresses."""
 _owners: dict[int, Process] = {}
-"""Of journals that are not open: by the addresses of their names, which a database owns."""
+"""The process that owns each journal, by the address of the journal's name. SQLite allocates that
+name with the name of its database, and passes it on when it opens or deletes the journal."""
 
 
 def install(disk: Disk) -> None:
@@ -101,15 +103,16 @@ class Handle:
         self.names = names
         self.owner = owner
         self.syncs_folder: str | None = None
-        """The folder whose names become durable at the next sync, as SQLite syncs it, too."""
+        """A folder that SQLite syncs together with the file, the next time."""
         self.journals: tuple[int, ...] = ()
+        """The addresses of the names of its journals, if it is a database."""
         self.index: Attachment | None = None
         self.address = address
         self._pointer = c_void_p.from_address(address)
         self.tables = _tables(self._pointer.value or 0)
 
     def use(self, *, reads: bool) -> None:
-        """Have changes, and with `reads` also reads, go through the disk."""
+        """Route changes through the disk, and with `reads` also reads."""
         self._pointer.value = addressof(self.tables.with_reads if reads else self.tables.usual)
 
     def content(self) -> bytes:
@@ -119,18 +122,18 @@ class Handle:
         return buffer.raw
 
     def drop(self) -> None:
-        """Give up the locks, and let no later call reach the file: its process has died."""
+        """End its locks, and let every later call fail: its process has died."""
         if self.index:
             self.index.orphan()
         self.tables.close(self.address)
         self._pointer.value = addressof(_DEAD)
 
     def abandon(self) -> None:
-        """Let later calls do nothing at all."""
+        """Let later calls do nothing, not even use this module: Python is ending."""
         self._pointer.value = addressof(_AT_EXIT)
 
     def forget(self) -> None:
-        """The file is closed."""
+        """Remove what is known of the file: it is closed."""
         if self.index:
             self.index.close()
         for name in self.journals:
@@ -140,7 +143,7 @@ class Handle:
 
 
 class _Tables:
-    """The functions of a kind of file: SQLite's own, and the tables that go through the disk."""
+    """The function tables of one kind of file: SQLite's own, and those that go through the disk."""
 
     def __init__(self, native: FileTable) -> None:
         for name in ("close", "read", "write", "truncate"):
@@ -177,7 +180,7 @@ def _address(callback: Any) -> Any:
 
 
 def _kept(value: T) -> T:
-    """Keep it for ever: SQLite has its address until the very end of the process."""
+    """Never free the value: SQLite has its address until the process ends."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
     return value
 
@@ -296,7 +299,7 @@ _AT_EXIT = _table(_DEAD, {"close": _always(OK)})
 
 @atexit.register
 def _abandon() -> None:
-    """Python closes the connections that are left when this module is gone."""
+    """Detach all files: Python closes the open connections after it has removed this module."""
     for handle in _handles.values():
         if handle.owner.is_alive:
             handle.drop()

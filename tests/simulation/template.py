@@ -1,4 +1,4 @@
-"""The files that worlds begin with: a database with a team and its key, made once."""
+"""The files that each world begins with: a database with two teams and their keys, made once."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 NAMES = (DEFAULT_TEAM, "North")
 TEAM_IDS = (1, 2)
 MADE_AT = 1_799_990_000.0
-"""A time of the calendar shortly before the worlds begin."""
+"""Seconds since the epoch, shortly before the worlds begin."""
 
 
 class Template:
-    """The folder `data` of a machine, with a number of credits."""
+    """A folder with the database, in which each team has this many credits."""
 
     def __init__(self, folder: Path, credits: int) -> None:  # noqa: A002
         self._folder = folder / f"template-{credits}"
         self._credits = credits
         self.keys: list[str] = []
-        """Of each team, for its faces."""
+        """The key that the faces of each team use."""
         self.script_keys: list[str] = []
+        """The key that the scripts of each team use at first."""
         (self._folder / "data").mkdir(parents=True)
         database = open_sqlite(self._folder / "data" / "enrichment.db")
         database.write_now(self._fill)
@@ -41,7 +42,7 @@ class Template:
                 keys.append(api_keys.create(connection, name, at=MADE_AT).key)
 
     def copy_to(self, folder: Path) -> None:
-        """Replace the files of the world before."""
+        """Replace the files of the previous world."""
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._folder / "data", folder / "data")
         for number in range(len(NAMES)):

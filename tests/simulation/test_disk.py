@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FILES = pytest.mark.parametrize("kind", [ServiceFile, StateFile])
 
 
-def test_what_a_killed_process_has_open_disturbs_nobody_when_it_is_closed(
+def test_closing_a_connection_of_a_killed_process_changes_nothing_for_others(
     disk: Disk, tmp_path: Path
 ) -> None:
     path = tmp_path / "log.db"

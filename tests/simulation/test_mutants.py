@@ -1,4 +1,4 @@
-"""The planted faults fit the code: each patch changes one line that is there."""
+"""Each mutant changes one line of the code as it is now, and the simulation finds two of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The product's files survive kills and power cuts, and what must not come back stays away."""
+"""The product's files survive kills and power cuts, and no erased text comes back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CUTS = 500
 CUTS_UNTIL_CAUGHT = 50
-"""Power cuts within which a file that is synced too seldom is damaged, or loses a transaction."""
+"""Power cuts within which a file without enough syncs must be damaged, or lose a transaction."""
 
 CALLS: tuple[Call, ...] = ("read", "write", "sync", "truncate", "delete")
 FILES = pytest.mark.parametrize("kind", [ServiceFile, StateFile])
@@ -37,7 +37,8 @@ class Lost(Exception):
 
 
 def cut_power(disk: Disk, folder: Path, kind: type[ProductFile], cuts: int) -> None:
-    """Cut the power so often, while names are added: at any call of a transaction, or after one."""
+    """Add names, and cut the power this often, at any call of a transaction or after one. Raises
+    `Lost`."""
     chance = random.Random(3)  # noqa: S311 (the same each time)
     kind(folder).add("first")
     committed = {"first"}

@@ -1,4 +1,4 @@
-"""The order of a simulated world: each order that processes can have, and no other."""
+"""The scheduler draws each order that real processes can have, and no other."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_dead_process_runs_no_further_and_its_threads_do_nothing() -> None:
     scheduler.close()
 
 
-def test_hours_pass_at_once_and_what_never_ends_is_found() -> None:
+def test_hours_of_virtual_time_pass_at_once_and_a_program_that_never_ends_is_reported() -> None:
     scheduler = Scheduler(Random(1))  # noqa: S311
     process: Process = scheduler.process("one")
     task = process.start(anyio.sleep(7200))
@@ -70,7 +70,7 @@ def test_hours_pass_at_once_and_what_never_ends_is_found() -> None:
     scheduler.close()
 
 
-def test_what_a_program_raises_ends_the_world() -> None:
+def test_an_exception_that_a_program_does_not_catch_ends_the_run() -> None:
     async def fails() -> None:
         await anyio.lowlevel.checkpoint()
         raise ZeroDivisionError

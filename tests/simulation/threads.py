@@ -1,4 +1,5 @@
-"""The product's threads as steps of the scheduler: each does its work in order, some time later."""
+"""Replaces the product's threads by steps of the scheduler: each does its work in order, and
+later."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Threads:
-    """What stands in for `Thread`, `SimpleQueue`, `ThreadPoolExecutor` and `anyio.to_thread`."""
+    """Replacements for `Thread`, `SimpleQueue`, `ThreadPoolExecutor` and `anyio.to_thread`."""
 
     def __init__(self, current: Callable[[], Scheduler]) -> None:
         """`current`: returns the scheduler of this world."""
@@ -30,7 +31,7 @@ class Threads:
 
     def _new(self) -> Thread:
         process = self._current().current
-        assert process, "a thread is started outside every process"
+        assert process, "a thread is started in no process"
         return Thread(process)
 
     async def run_sync(
@@ -83,7 +84,8 @@ class _Executor:
 
 
 class _Queue:
-    """Its threads take one group of work in each step: then `get` says that this is all."""
+    """Runs one round of a thread for each item. In a round `get` returns one item, and then None,
+    which ends the round; `get_nowait` returns the further items of the same group."""
 
     def __init__(self) -> None:
         self._items: deque[Any] = deque()
@@ -92,10 +94,10 @@ class _Queue:
 
     def put(self, item: Any) -> None:
         if item is None:
-            return  # the end, which `join` waits for
+            return  # asks a thread to end, which `join` does here
         self._items.append(item)
         thread = self.threads.pop(0)
-        self.threads.append(thread)  # each in its turn
+        self.threads.append(thread)  # the threads take turns
         thread.run(self)
 
     def get(self) -> Any:

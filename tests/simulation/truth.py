@@ -1,10 +1,12 @@
-"""What is true in a world, beside what the product has stored: the evidence of the invariants."""
+"""The ground truth of a world: it records what happened, with which the invariants compare what the
+product has stored and answered."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.people import CAP
 from tests.simulation.plan import LISTED, PEOPLE, PROFILE, Asks, Event
 from tests.support.invariants import ALWAYS, AT_THE_END, check
 from tests.support.invariants.callbacks import callbacks_are_tried_three_times_at_most
@@ -35,49 +37,51 @@ AFTER_EACH_WRITE = (
     callbacks_are_tried_three_times_at_most,
 )
 ALL_EVERY = 10
-"""All invariants are checked after each tenth write, and at the end: after each they would take
-longer than the world."""
-CAP = 1
+"""All invariants of `ALWAYS` are checked at each tenth write: at each one they would take longer
+than the world."""
 SLOWEST_SECONDS = 60.0
+"""Seconds that slow threads may need from the decision to give out an address until it is sent."""
 
 
 class Truth:
-    """The records of a world."""
+    """The records of one world."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._connect: Callable[[], sqlite3.Connection]
         self._writes = 0
         self.may_have_lost_a_post = False
-        """Whether the answer to a POST may be lost, or its sender dead."""
+        """Whether the answer to a POST may be lost, or its sender may have died, so far in the
+        world."""
         self.is_calm = True
         """Whether no process has failed so far, and no clock."""
         self.leases: dict[tuple[str, str], str] = {}
         self.granted: Counter[int] = Counter()
         self.perhaps_granted: Counter[int] = Counter()
         self.payments: Counter[Question] = Counter()
-        """Payments that callers mean, beyond those of each state file and each script."""
+        """Further payments that callers asked for by a refresh."""
         self.vendor_answers: list[VendorAnswer] = []
         self.told: list[Told] = []
         self.callbacks: list[ReceivedCallback] = []
         self.suppressed: dict[str, float] = {}
         self.erased: set[str] = set()
         self.revoked: set[str] = set()
-        """Keys."""
+        """API keys that the operator has revoked."""
 
     def suppress(self, profile: str, *, after: float = 0.0) -> None:
-        """From now on, or so many seconds later, nobody is given an address of the person."""
+        """Record that nobody may be given an address of the person from now on, or `after` this
+        many seconds."""
         if any(one.event is Event.SLOW_THREADS for one in self._world.plan.happenings):
-            after = max(after, SLOWEST_SECONDS)  # between the decision to send and the sending
+            after = max(after, SLOWEST_SECONDS)
         self.suppressed.setdefault(profile, self._world.wall_time() + after)
 
     def open(self, connect: Callable[[Path], sqlite3.Connection]) -> None:
-        """Read the files by these connections."""
+        """Open the service's database, to check it."""
         self._connect = lambda: connect(self._world.database)
         self._connection = self._connect()
 
     def reopen(self) -> None:
-        """The disk has lost power."""
+        """Open it again after a power cut."""
         self._connection = self._connect()
 
     def close(self) -> None:
@@ -93,7 +97,7 @@ class Truth:
         check(self._evidence(), AT_THE_END)
 
     def is_open(self) -> bool:
-        """Whether a request runs, or a job is left."""
+        """Whether a request is not final, or a job is left."""
         query = "SELECT 1 FROM requests WHERE completed_at IS NULL UNION ALL SELECT 1 FROM jobs"
         return bool(self._rows(query))
 
@@ -121,7 +125,8 @@ class Truth:
         )
 
     def _payments_meant(self) -> dict[Question, int]:
-        """Each state file pays once for a question, and so does each script."""
+        """How often each question may be paid for: once for each state file and each script, and
+        once for each refresh."""
         plan, world, meant = self._world.plan, self._world, Counter(self.payments)
         files = set()
         for asked in plan.questions:
@@ -158,7 +163,7 @@ class Truth:
 
 
 def addresses(plan: Plan) -> dict[str, set[str]]:
-    """The addresses of each person at each source."""
+    """The addresses of each person, by profile, that any source of the world may give."""
     return {
         PROFILE + person: {
             f"{person}.{kind}@{source}.example"

@@ -1,5 +1,5 @@
-"""The vendors of a world, in the words of three real ones. Each keeps its own invoice, which
-outlives every process of ours."""
+"""Three vendors, with the HTTP interfaces of real ones. Each records what it answers and charges,
+and its records survive every fault."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 PROFILE = "https://www.linkedin.com/in/"
 ENDS = ("verified", "unverified", "catch-all", "miss")
-"""What a vendor has about a person and a type. As in `tests/support/lookup_outcomes.py`."""
+"""The possible outcomes for a person and a type. The names are as in
+`tests/support/lookup_outcomes.py`."""
 TROUBLES = {
     "unavailable": (503, b""),
     "too many": (429, b""),
@@ -27,23 +28,21 @@ TROUBLES = {
     "misconfigured": (401, b""),
     "out of credit": (402, b""),
 }
-"""What a vendor says instead."""
-
-
+"""Failures: the HTTP status and body of a vendor's answer, by name."""
 FREE = ("unavailable", "too many", "misconfigured", "out of credit")
-"""Troubles for which no vendor charges."""
+"""Failures for which no vendor charges."""
 
 
 @dataclass(eq=False)
 class Vendor:
-    """A vendor behind its host name. It has one end for each person and type."""
+    """A vendor behind its host name, with one outcome for each person and type."""
 
     world: World
     name: str
     troubles: list[str]
-    """What it says to its next searches, the last first. Then it answers."""
+    """The failures of its next searches, the last one first. When none is left, it answers."""
     jobs: dict[str, tuple[str, str, int]] = field(default_factory=dict)
-    """Person, type and the polls that are left, by the id of a job."""
+    """Person, type, and the polls until it is done, for each job by its id."""
 
     def receive(self, message: Message, reply: Callable[[Answer], None]) -> None:
         seconds = self.world.scheduler.random.choice(self.world.plan.vendor_seconds)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_enrichment.settings import Settings
 from tests.simulation.events import Events
 from tests.simulation.files import Files
-from tests.simulation.network import Network
+from tests.simulation.network import TEAM_HOST, Network
 from tests.simulation.operator import Operator
 from tests.simulation.plan import EPOCH, Kind
 from tests.simulation.receivers import CallbackReceiver
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
     from tests.simulation.template import Template
 
 CALLBACK_HOST = "hooks.example"
-TEAM_HOST = "team.example"
 LONGEST = 4 * 3600.0
 """Seconds of virtual time within which everything ends once faults have stopped."""
 
 
 class World:
-    """What exists and happens. `run` returns once all has ended."""
+    """One simulated run of the product with everything around it."""
 
     def __init__(self, plan: Plan, folder: Path, template: Template) -> None:
         self.plan, self.folder, self.template = plan, folder, template
@@ -45,12 +44,12 @@ class World:
         self.scheduler = Scheduler(order)
         self.trace_lines: list[str] = []
         self.wrote = False
-        """Whether a process has committed something in this step."""
+        """Whether a process has committed a transaction in this step."""
         self.gone: set[str] = set()
-        """People about whom nobody asks any more, as they are to be erased."""
+        """People whom the operator erases or is about to erase: nobody asks about them any more."""
         self.script_keys = list(template.script_keys)
         self.clocks: dict[str, float] = {}
-        """How far the clock of a machine is off, by its name."""
+        """Seconds by which the clock of each machine is off, by its name: `home` or `service`."""
         self._seen_end = -1
         self.truth, self.addresses = Truth(self), addresses(plan)
         self.files, self.network = Files(self, plan.order), Network(self)
@@ -62,13 +61,13 @@ class World:
         self.network.hosts[CALLBACK_HOST] = self.callbacks
         self.network.addresses[CALLBACK_HOST] = "10.1.2.3"
         self.network.faults = dict(plan.exchanges)
-        self.happenings, self.operator = Events(self), Operator(self)
+        self.events, self.operator = Events(self), Operator(self)
         self.services = [Service(self, n) for n in range(plan.services)]
         self.faces = [Face(self, n) for n in range(len(plan.faces))]
 
     @property
     def who(self) -> str:
-        """The process whose code runs."""
+        """The name of the process whose code runs."""
         return self.scheduler.current.name if self.scheduler.current else "the world"
 
     @property
@@ -92,28 +91,33 @@ class World:
         return self.folder / "data" / "enrichment.db"
 
     def wall_time(self) -> float:
-        """The time of the calendar at the service."""
+        """Seconds since the epoch, by the clock of the machine that has the service."""
         machine = "service" if self.services else "home"
         return EPOCH + self.scheduler.now + self.clocks.get(machine, 0.0)
 
     def clock_of(self, process: Process) -> float:
+        """Seconds by which the clock of the process's machine is off."""
         is_at_home = process.name.startswith("face") or not self.services
         return self.clocks.get("home" if is_at_home else "service", 0.0)
 
     def trace(self, what: str, detail: object = "") -> None:
-        """Note an event. What the plan has for this point happens after the step."""
+        """Add a line to the trace. The events that the plan has for this line happen after the
+        step."""
         at = f"{self.scheduler.now:10.3f}  {what}"
         self.trace_lines.append(f"{at}: {detail}" if str(detail) else at)
-        self.happenings.reach(len(self.trace_lines))
+        self.events.reach(len(self.trace_lines))
 
     def run(self, connect: Callable[[Path], sqlite3.Connection]) -> None:
-        """Run the plan, then stop all faults and wait until everything has ended."""
+        """Run the plan, then stop all faults and run on until everything has ended.
+
+        Raises `Violated` if a promise is broken, and `Stuck` if something does not end.
+        """
         self.truth.open(connect)
         self.scheduler.after_step = self._after_step
         for role in self.roles:
             role.start()
         self.scheduler.run(self._is_tried, seconds=LONGEST)
-        self.happenings.heal()
+        self.events.heal()
         self.scheduler.run(self._has_ended, seconds=LONGEST)
         self.truth.at_the_end()
 
@@ -121,7 +125,7 @@ class World:
         if self.wrote:
             self.wrote = False
             self.truth.after_write()
-        self.happenings.after_step()
+        self.events.after_step()
 
     def close(self) -> None:
         self.scheduler.close()
@@ -129,7 +133,8 @@ class World:
         self.files.close()
 
     def let_go(self, person: str) -> bool:
-        """Let nobody ask about the person any more; False if a POST may still be sent."""
+        """Let nobody ask about the person any more. False, and no change, while a POST about the
+        person may still be sent."""
         if any(one.may_post for face in self.faces for one in face.about(person)):
             return False
         self.gone.add(person)
@@ -147,7 +152,8 @@ class World:
         return not self.truth.is_open()
 
     def settings(self, face: int) -> Settings:
-        """The settings of a face. The faces of one team are one user's."""
+        """The settings of a face. The faces of one team belong to one user: they share a state
+        file."""
         plan, team = self.plan, self.plan.faces[face]
         limits: dict[str, Any] = {"daily_budget": plan.daily_budget, "reserve": plan.reserve}
         if plan.kind is Kind.TEAM:
@@ -155,7 +161,7 @@ class World:
         return _settings(self.folder, plan.vendors, team, **limits)
 
     def service_settings(self) -> Settings:
-        """The settings of the service, and of the commands at its machine."""
+        """The settings of the service, and of the operator's commands."""
         return _settings(self.folder, self.plan.vendors, 0)
 
 

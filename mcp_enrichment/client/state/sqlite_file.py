@@ -259,7 +259,7 @@ class _Connection:
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
         if kind == "IMMEDIATE":
             # SQLite does not sync the removal of a journal, so a power cut might undo the commit.
-            # It does sync the mark that a journal which stays is done with, and takes less time.
+            # It syncs the mark that a journal which is kept is invalid; that is faster, too.
             db.execute("PRAGMA journal_mode = PERSIST")
         if version != self._schema.version and kind == "IMMEDIATE":
             self._upgrade(db, version)

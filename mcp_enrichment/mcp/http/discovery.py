@@ -1,7 +1,8 @@
-"""Documents by which clients find the server before they connect: its card, and a catalog of it.
+"""Two public documents with which clients find the server: its server card, and a catalog that
+names the card.
 
-The card follows SEP-2127, the catalog the AI Catalog specification. Both are public, and say only
-what a client needs in order to connect. They exist if the server has a public URL.
+The card follows SEP-2127, the catalog follows the AI Catalog specification. Both say only what a
+client needs in order to connect. They are served if the server has a public URL.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 REGISTRY_NAME = "io.github.mcp-enrichment/mcp-enrichment"
-"""The namespace must be one that the publisher owns; the README has the same name."""
+"""The name in the MCP registry. The publisher must own its namespace; the README has the same
+name."""
 TITLE = "LinkedIn email enrichment"
 DESCRIPTION = "Finds the work or personal email of a LinkedIn profile; never pays for one twice."
 CARD_SCHEMA = "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"
@@ -52,11 +54,11 @@ class Discovery:
     card_path: str
     catalog_path: str
     has_issuer: bool
-    """Whether a client may get a token instead of a key."""
+    """Whether an OAuth issuer is set: then a client may use its tokens in place of a key."""
 
     @property
     def paths(self) -> tuple[str, str]:
-        """The paths of both, which a page of any origin may read."""
+        """The paths of both documents, which need no credential."""
         return self.card_path, self.catalog_path
 
     def card(self) -> dict[str, Any]:
@@ -96,13 +98,13 @@ class Discovery:
         return {"specVersion": "1.0", "entries": [entry]}
 
     def routes(self, prefix: str) -> Iterator[Route]:
-        """Both documents below a prefix of the path."""
+        """The routes of both documents, below this prefix."""
         yield Route(prefix + self.card_path, _Document(self.card(), CARD_TYPE).answer)
         yield Route(prefix + self.catalog_path, _Document(self.catalog(), CATALOG_TYPE).answer)
 
 
 class _Document:
-    """A document that never changes while the process runs."""
+    """A document that does not change while the process runs, with its ETag."""
 
     def __init__(self, content: dict[str, Any], media_type: str) -> None:
         self._body = json.dumps(content).encode()
@@ -110,7 +112,7 @@ class _Document:
         self._headers = _HEADERS | {"Content-Type": media_type, "ETag": f'"{tag}"'}
 
     async def answer(self, request: Request) -> Response:
-        """The document, or 304 if the client has it."""
+        """Answer with the document, or with 304 if the client has it."""
         known = request.headers.get("if-none-match", "")
         if self._headers["ETag"] in known or known.strip() == "*":
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=self._headers)

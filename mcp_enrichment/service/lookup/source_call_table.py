@@ -134,8 +134,8 @@ def claim(connection: Connection, call: SourceCall, *, replacing: SourceCall | N
 
 
 def store_result(connection: Connection, request_id: str, source: str, **outcome: Any) -> bool:
-    """Store a result; False if the row has one already. Of a request that is final nothing is kept
-    that may say who it was about."""
+    """Store a result; False if the row has one already. If the request is already final, its
+    address, evidence and job id are not stored, as an erasure may have ended it."""
     if not lock_if_running(connection, request_id):
         outcome |= {"email": None, "evidence": None, "vendor_job_id": None}
     return connection.execute(_STORE, _this(request_id, source) | outcome).rowcount == 1

@@ -59,7 +59,7 @@ def _scrub_sqlite(connection: Connection) -> bool:
 
 
 def _sync_log(driver: Any) -> None:
-    # SQLite does not sync the log that it has emptied: a power cut would bring back its content.
+    # SQLite empties the log without a sync, so a power cut could bring back its content.
     file: str = driver.execute("PRAGMA database_list").fetchone()[2]
     try:
         with open(f"{file}-wal", "rb+") as log:

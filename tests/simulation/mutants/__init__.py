@@ -1,7 +1,7 @@
-"""Planted faults: each patch breaks one promise of the product in one line.
+"""Mutation tests of the simulation: each mutant is a patch of one line that breaks one promise.
 
-The first line of a patch says which promise. `python3 tasks.py simulate --mutants` shows that the
-simulation finds each.
+The first line of a patch says which promise. `python3 tasks.py simulate --mutants` shows after how
+many worlds the simulation finds each mutant.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PATCHES = Path(__file__).parent
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mutant:
-    """A fault in one file."""
+    """A faulty variant of one file of the product."""
 
     name: str
     promise: str

@@ -1,7 +1,8 @@
-"""Looks for seeds at which the simulation finds the mutants.
+"""Runs the mutation tests: counts the worlds until the simulation finds each mutant.
 
-Each mutant runs in a process of its own, on a copy of the package, several times from other fresh
-seeds. The unchanged package comes first: what it fails at says nothing about a mutant.
+Each mutant runs several times, each time from a fresh seed, on a copy of the package in a process
+of its own. The unchanged package runs first: if it breaks a promise, no find says anything about a
+mutant.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 AT_MOST = 2000
-"""Seeds after which a mutant counts as not found."""
+"""Seeds after which a mutant counts as a survivor."""
 TIMES = 3
+"""Runs of each mutant."""
 AT_ONCE = 2
+"""Mutants that run at the same time."""
 MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of its own)
 
 
@@ -37,7 +40,7 @@ class Find:
     """A seed at which a promise was broken."""
 
     seeds: int
-    """The seeds that it took."""
+    """The number of seeds that were run."""
     by: str
     """The invariant, or the error."""
     token: str
@@ -45,7 +48,7 @@ class Find:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hunt:
-    """What was found of one mutant."""
+    """The finds of one mutant, one for each run; None: it survived the run."""
 
     mutant: Mutant | None
     finds: Sequence[Find | None]
@@ -66,8 +69,8 @@ class Hunt:
 
 
 def main(names: Sequence[str], *, at_most: int = AT_MOST, times: int = TIMES) -> int:
-    """Hunt the mutants of these names, or all; print a table. The exit code: 1 if one survives, or
-    the unchanged package breaks a promise."""
+    """Run the mutants of these names, or all, and print a table. The exit code: 1 if one survives,
+    or the unchanged package breaks a promise."""
     first = secrets.randbelow(10**9)
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         of = partial(hunt, Path(folder), first=first, at_most=at_most, times=times)
@@ -91,8 +94,10 @@ def main(names: Sequence[str], *, at_most: int = AT_MOST, times: int = TIMES) ->
 
 
 def hunt(folder: Path, mutant: Mutant | None, *, first: int, at_most: int, times: int) -> Hunt:
-    """Run the simulation on a copy of the package with the mutant, or without one, from this seed
-    on. It is found each of so many times, or not within so many seeds."""
+    """Run the simulation on a copy of the package with the mutant; None: on the unchanged one.
+
+    `first`: the first seed. `at_most`: seeds in each run. `times`: runs.
+    """
     root = copy_with(mutant, folder)
     program = [sys.executable, "-m", "tests.simulation.mutants.hunter"]
     seeds = [str(number) for number in (first, at_most, times if mutant else 1)]
@@ -108,10 +113,10 @@ def hunt(folder: Path, mutant: Mutant | None, *, first: int, at_most: int, times
 
 
 def _each(of: partial[Hunt], all_: Sequence[Mutant]) -> Iterator[Hunt]:
-    """The hunts, each once it is done."""
+    """The result of each mutant, as soon as it is there."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         hunts = [pool.submit(of, mutant) for mutant in all_]
         try:
             yield from (hunted.result() for hunted in as_completed(hunts))
-        finally:  # one that does not start ends them all
+        finally:  # after an error, start no further mutant
             pool.shutdown(cancel_futures=True)

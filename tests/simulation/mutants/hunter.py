@@ -1,5 +1,5 @@
-"""Runs the simulation on the package of the current folder until a promise is broken. It prints a
-line of JSON for each time: the find, or null."""
+"""The process of one mutant: it runs worlds, on the package in the current folder, until a promise
+is broken. It prints a line of JSON for each run: the find, or null."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 APART = 1_000_000
-"""The distance between the first seeds of two times."""
+"""The distance between the first seeds of two runs."""
 HANGS = 120
 """Seconds after which a step of a mutant counts as an endless loop."""
 
@@ -28,7 +28,8 @@ class Hangs(AssertionError):
 
 
 def hunt(it: Simulation, first: int, at_most: int) -> dict[str, Any] | None:
-    """The first of the seeds at which a promise is broken."""
+    """Run up to `at_most` seeds. The fields of a `Find` for the first that breaks a promise, or
+    None."""
     for number in range(at_most):
         token = token_of(first + number)
         signal.alarm(HANGS)
@@ -50,7 +51,7 @@ def _hang(_signal: int, _frame: FrameType | None) -> None:
 
 
 def main(first: int, at_most: int, times: int) -> None:
-    """Hunt so many times."""
+    """Run it `times` times, and print the finds."""
     assert Path(mcp_enrichment.__file__).is_relative_to(Path.cwd()), "not the copy"
     signal.signal(signal.SIGALRM, _hang)
     with simulation() as it:

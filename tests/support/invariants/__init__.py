@@ -1,8 +1,8 @@
 """The promises of the product that hold in every run, whatever fails.
 
-The simulation and both chaos tests check them with `check`. Each invariant yields its violations in
-words. It reads the product's tables by SQL, on both databases, and compares them with the records
-of the world around the product.
+The simulation and both chaos tests check them with `check`. Each invariant yields its violations as
+sentences. It reads the product's tables by SQL, on both databases, and compares them with the
+evidence: what the callers, the vendors and the receivers of the run have recorded.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ ALWAYS: Sequence[Invariant] = (
     callbacks_are_of_the_one_who_asked,
     budgets_and_caps_are_kept,
 )
-"""They hold after each step."""
+"""The invariants that hold after each step of a run."""
 AT_THE_END: Sequence[Invariant] = (
     *ALWAYS,
     no_file_has_an_erased_text,
@@ -71,17 +71,18 @@ AT_THE_END: Sequence[Invariant] = (
     no_callback_is_given_up_early,
     callbacks_fit_the_contract,
 )
-"""They hold once faults have stopped and everything has had the time to end."""
+"""The invariants that hold once faults have stopped and all requests and jobs have ended."""
 
 
 class Violated(AssertionError):
-    """A promise was broken."""
+    """An invariant does not hold."""
 
     def __init__(self, invariant: str, violations: Sequence[str]) -> None:
         super().__init__(f"{invariant}: " + "; ".join(violations))
         self.invariant = invariant
         """The name of the invariant."""
         self.violations = violations
+        """A sentence for each violation."""
 
 
 def check(evidence: Evidence, invariants: Iterable[Invariant] = ALWAYS) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import ValidationError
 from standardwebhooks import Webhook
 
+from tests.support.invariants.evidence import WITHHELD
 from tests.support.openapi import must_be
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from tests.support.invariants.evidence import Evidence, ReceivedCallback
 
 MOST = 3
-"""Attempts of one round, by the contract."""
-_TOO_MANY = """
+"""Attempts in one round, at most, by the contract."""
+_TOO_MANY = f"""
     SELECT callback_id, count(*), max(number) FROM callback_attempts
-    GROUP BY callback_id, round HAVING count(*) > 3 OR max(number) > 3 OR count(*) <> max(number)"""
+    GROUP BY callback_id, round
+    HAVING count(*) > {MOST} OR max(number) > {MOST} OR count(*) <> max(number)"""  # noqa: S608
 _CALLBACKS = """
     SELECT c.id, c.url, c.external_id, c.request_id, r.team_id, r.status, count(a.number)
     FROM callbacks c JOIN requests r ON r.id = c.request_id
@@ -72,8 +74,9 @@ def callbacks_are_signed(evidence: Evidence) -> Iterator[str]:
 
 
 def callbacks_are_of_the_one_who_asked(evidence: Evidence) -> Iterator[str]:
-    """Each callback goes to the URL that asked for it, with its reference, and says what is stored;
-    each attempt has the same id and the same body, unless the address was withheld since."""
+    """Each callback goes to the URL that its caller gave, with the caller's reference and the
+    stored result. All its attempts have the same body, unless the address was withheld in
+    between."""
     if not evidence.callbacks:
         return
     stored = {row[0]: row[1:] for row in evidence.rows(_CALLBACKS)}
@@ -85,15 +88,15 @@ def callbacks_are_of_the_one_who_asked(evidence: Evidence) -> Iterator[str]:
         if callback:
             yield from (f"{message} {wrong}" for wrong in _wrong_in(received, body, callback))
         elif body["_id"] not in erased:
-            yield f"{message} is of no callback"
+            yield f"{message} belongs to no callback"
         yield from _of_somebody_else(evidence, message, body)
-        if body.get("reason") not in ("suppressed", "erased", "expired"):
+        if body.get("reason") not in WITHHELD:
             bodies[message].add(received.body)
     yield from (f"{one} was sent with two bodies" for one, all_ in bodies.items() if len(all_) > 1)
 
 
 def callbacks_fit_the_contract(evidence: Evidence) -> Iterator[str]:
-    """Each body has the form that the contract states. It is slow: for the end of a run."""
+    """Each body fits the contract's schema. It is slow, so it is checked at the end of a run."""
     for body in {received.body for received in evidence.callbacks}:
         try:
             must_be("Enrichment", json.loads(body))
@@ -102,8 +105,8 @@ def callbacks_fit_the_contract(evidence: Evidence) -> Iterator[str]:
 
 
 def no_callback_is_given_up_early(evidence: Evidence) -> Iterator[str]:
-    """Once all has ended, each callback was delivered, or tried three times; and one that counts as
-    delivered was received."""
+    """At the end each callback was delivered, tried three times, or refused for good; and each that
+    counts as delivered was received."""
     for callback_id, attempts in evidence.rows(_GIVEN_UP):
         yield f"callback {callback_id} was given up after {attempts} attempts"
     if not evidence.callbacks:
@@ -140,7 +143,7 @@ def _wrong_in(
         yield f"is about request {body['_id']} and not {request_id}"
     if body.get("external_id") != external_id:
         yield "has the reference of another caller"
-    is_withheld = body.get("reason") in ("suppressed", "erased", "expired")
+    is_withheld = body.get("reason") in WITHHELD
     if body["status"] != status and not is_withheld:
         yield f"says {body['status']}, and the request is {status}"
 

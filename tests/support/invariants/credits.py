@@ -59,8 +59,9 @@ _OPEN_OR_SETTLED = """
 
 
 def credits_are_conserved(evidence: Evidence) -> Iterator[str]:
-    """Each team's figures are the sums of its entries and of what it was given. Each request has
-    one hold, which is closed once if the request is final, and in the right way."""
+    """Each team's balances are the sums of its ledger entries, and its grants those that the
+    operator made. Each request has one hold; once it is final, the hold is settled or released,
+    once, as the outcome requires."""
     for team_id, available, held in evidence.rows(_TEAMS):
         yield f"team {team_id}: {available} available and {held} held are not what its entries say"
     for request_id, status, *moved in evidence.rows(_REQUESTS):
@@ -83,10 +84,8 @@ def no_balance_is_negative(evidence: Evidence) -> Iterator[str]:
 
 
 def budgets_and_caps_are_kept(evidence: Evidence) -> Iterator[str]:
-    """No user spends more than a budget for a day, or below a reserve; no list more than its cap.
-
-    A credit counts that is spent or held: nobody knows yet that it is not charged.
-    """
+    """No user spends more than the daily budget, or goes below the reserve; no list costs more than
+    its cap. Spent and held credits count: a held one may still be charged."""
     for budget in evidence.budgets:
         yield from _of_budget(evidence, budget)
     for cap in evidence.caps:

@@ -1,11 +1,11 @@
-"""Invariants of questions and their answers: who is paid, and who is told what."""
+"""Invariants of lookups: what is paid, and which answers callers get."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.support.invariants.evidence import Question, Said
+from tests.support.invariants.evidence import WITHHELD, Question, Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +41,6 @@ _FOUND = """
     FROM source_calls c JOIN requests r ON r.id = c.request_id WHERE coalesce(c.email, '') <> ''"""
 _REQUESTS = """
     SELECT id, team_id, linkedin_url, type, status, email, redacted_at FROM requests"""
-_WITHHELD = ("suppressed", "erased", "expired")
-"""Reasons for which an address is not given out, though it was found and paid for."""
 
 
 def no_vendor_is_paid_twice(evidence: Evidence) -> Iterator[str]:
@@ -73,15 +71,15 @@ def no_question_is_paid_twice(evidence: Evidence) -> Iterator[str]:
 
 
 def an_unknown_outcome_is_unknown(evidence: Evidence) -> Iterator[str]:
-    """Nobody is told that an outcome is unknown if no answer was lost."""
+    """A caller gets `outcome_unknown` only if the answer to a POST may be lost."""
     for told in evidence.told:
         if told.error == "outcome_unknown" and not told.is_unknown:
             yield f"{told.caller} was told of an unknown outcome, and no answer was lost"
 
 
 def no_miss_stands_for_an_outage(evidence: Evidence) -> Iterator[str]:
-    """A request is not found only if each source that was asked has said so; and no source is
-    stored as having said so that did not."""
+    """A request ends as not found only if each source that was asked has answered so. A call is
+    stored as a miss only if its vendor answered so."""
     for request_id, state in evidence.rows(_MISSES):
         yield f"request {request_id} is not found, and a source is {state or 'missing'}"
     if not evidence.vendor_answers:
@@ -97,15 +95,16 @@ def no_miss_stands_for_an_outage(evidence: Evidence) -> Iterator[str]:
 
 
 def an_outage_is_waited_for(evidence: Evidence) -> Iterator[str]:
-    """No request fails for an outage of a source before an attempt at it was counted."""
+    """A request fails because of an outage only after at least one further attempt."""
     for (request_id,) in evidence.rows(_GIVEN_UP):
         yield f"request {request_id} failed at the first outage"
 
 
 def an_answer_is_waited_for(evidence: Evidence) -> Iterator[str]:
-    """No request ends as lost while an answer is on its way that comes within a minute."""
+    """No request ends with the reason `answer-lost` if the answer came within a minute of the
+    call."""
     for request_id, source in evidence.rows(_WAITED_TOO_SHORT):
-        yield f"request {request_id} ended as lost before {source} has answered"
+        yield f"request {request_id} ended as lost before {source} answered"
 
 
 def answers_are_of_the_one_who_asked(evidence: Evidence) -> Iterator[str]:
@@ -148,5 +147,5 @@ def _differing(told: Told, stored: _Stored) -> Iterator[str]:
     if told.email and told.email != stored.email:
         yield f"was given another address than is stored for {told.request_id}"
     is_final = told.status in ("completed", "not-found", "failed")
-    if is_final and told.status != stored.status and told.reason not in _WITHHELD:
+    if is_final and told.status != stored.status and told.reason not in WITHHELD:
         yield f"was told {told.status} of {told.request_id}, which is {stored.status}"

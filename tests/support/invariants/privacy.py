@@ -1,4 +1,5 @@
-"""Invariants of people's rights: who is suppressed is not given out, who is erased is gone."""
+"""Invariants of privacy: a suppressed person is not given out, and nothing is left of an erased
+one."""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ _ASKED_BEFORE = "SELECT DISTINCT linkedin_url FROM requests WHERE created_at <= 
 
 
 def _texts_of(table: Table) -> str:
-    """A query of the texts in each row of a table. The inventory of the product is not asked, as a
-    table may be missing in it."""
+    """A query of the texts in each row of a table. It reads the schema and not the product's
+    inventory of personal data, in which a table may be missing."""
     columns = [column.name for column in table.c if isinstance(column.type, String)]
     if "email_local" in columns:
         columns.append("email_local || '@' || email_domain")
@@ -66,8 +67,8 @@ def nothing_is_left_of_the_erased(evidence: Evidence) -> Iterator[str]:
 
 
 def no_file_has_an_erased_text(evidence: Evidence) -> Iterator[str]:
-    """No file has a text about an erased person, not even in a page that is free. It reads all
-    files: for the end of a run."""
+    """No file has a text about an erased person, not even in a free page. It reads all files, so it
+    is checked at the end of a run."""
     texts = [(number, text.encode()) for number, text in enumerate(evidence.erased, 1)]
     for name, content in evidence.files() if texts else ():
         for number, text in texts:
@@ -76,8 +77,8 @@ def no_file_has_an_erased_text(evidence: Evidence) -> Iterator[str]:
 
 
 def the_suppressed_are_not_given_out(evidence: Evidence) -> Iterator[str]:
-    """Nobody is given an address after it or its person was suppressed, in an answer or a callback;
-    and no vendor is asked about a person for a request that came later."""
+    """After a suppression no answer and no callback has the address, and no vendor is asked about
+    the person for a request that came later."""
     since = {_normal(one): at for one, at in evidence.suppressed.items()}
     if not since:
         return
