@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.append(str(Path(__file__).parents[1]))  # Sphinx runs this file by its path
 
+from pygments.lexers.special import TextLexer
+
 from website.navigation import pages
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ FOCUSABLE = {
 
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
+    app.add_lexer("csv", TextLexer)  # GitHub colours it, and Pygments knows no lexer for it
     app.connect("html-page-context", _complete, priority=AFTER_THE_THEME)
 
 

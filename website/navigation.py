@@ -50,6 +50,7 @@ SECTIONS = {
         Page("deploy", "Several processes on Postgres, and how to run them.", "deploy/README.md"),
     ],
     "Use": [
+        Page("cookbook", "Ten complete recipes, from a CRM to a team.", "docs/cookbook.md"),
         Page("lists", "Look up a file of people at a terminal.", "docs/lists.md"),
         Page("app", "The table that a chat shows beside the answers.", "docs/app.md"),
         Page("library", "The asynchronous Python client.", "docs/library.md"),

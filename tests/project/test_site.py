@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Request, ViewportSize
 
-LOOKED_AT = ("index", "install", "security", "http-api", "python-api")
+LOOKED_AT = ("index", "install", "security", "http-api", "python-api", "cookbook")
 
 
 @pytest.fixture(scope="module")

@@ -66,22 +66,23 @@ def _error(kind: type[EnrichmentError]) -> str:
 
 
 def _signature(name: str, one: Any) -> str:
-    """The call, one parameter a line if it is long."""
+    """The call, with one parameter a line."""
     shown = inspect.signature(one)
-    kept = [p.replace(annotation=_text(p.annotation)) for p in shown.parameters.values()]
-    kept = [p for p in kept if p.name != "self"]
-    begin = "async def" if inspect.iscoroutinefunction(one) else "def"
-    begin = "class" if inspect.isclass(one) else begin
-    arrow = "" if inspect.isclass(one) or not shown.return_annotation else " -> "
-    returned = f"{arrow}{_text(shown.return_annotation)}" if arrow else ""
-    lines, keyword = [], False
-    for parameter in kept:
-        if parameter.kind is parameter.KEYWORD_ONLY and not keyword:
-            keyword = True
-            lines.append("    *,")
-        lines.append(f"    {str(parameter).replace(chr(39), '')},")
+    is_class = inspect.isclass(one)
+    begin = "class" if is_class else "async def" if inspect.iscoroutinefunction(one) else "def"
+    given = [p for p in shown.parameters.values() if p.name != "self"]
+    lines = [f"    {_parameter(p)}," for p in given]
+    by_name = [place for place, p in enumerate(given) if p.kind is p.KEYWORD_ONLY]
+    if by_name:
+        lines.insert(by_name[0], "    *,")
     call = "(\n" + "\n".join(lines) + "\n)" if lines else "()"
+    returned = "" if is_class else f" -> {_text(shown.return_annotation)}"
     return f"```text\n{begin} {name}{call}{returned}\n```"
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    typed = f"{parameter.name}: {_text(parameter.annotation)}"
+    return typed if parameter.default is parameter.empty else f"{typed} = {parameter.default!r}"
 
 
 def _text(annotation: Any) -> str:
