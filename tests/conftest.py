@@ -50,6 +50,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Otherwise a worker would be alone with one at the end.
+    items.sort(key=lambda one: one.get_closest_marker("long") is None)
     wanted = config.getoption("--installing")
     if wanted == "too":
         return

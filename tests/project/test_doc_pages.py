@@ -19,6 +19,7 @@ from mcp_enrichment.client.results import EnrichmentResult
 from mcp_enrichment.service.sources.exports.formats import FIELDS
 from mcp_enrichment.setup.clients import CLIENTS
 from tests.support.exporters.customers import hubspot
+from tests.support.forks import by_fork
 from tests.support.fresh_copy import ROOT
 from tests.support.optional_tools import needs_package
 from tests.support.uv import uv_environment
@@ -67,9 +68,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(command: str, folder: Path, typed: str = "") -> str:
-    done = subprocess.run(
-        shlex.split(command), cwd=folder, input=typed, check=False, capture_output=True, text=True
-    )
+    with by_fork():
+        done = subprocess.run(
+            shlex.split(command),
+            cwd=folder,
+            input=typed,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.mcp.pipes import environment, request
+from tests.support import forks
 from tests.support.forks import by_fork, hear_ctrl_c, open_process, popen
 from tests.support.fresh_copy import ROOT
 from tests.support.waiting import HANG
@@ -56,6 +57,16 @@ def test_a_variable_of_the_interpreter_is_obeyed() -> None:
             check=True,
         )
     assert json.loads(done.stdout)["warnings"] == ["error"]
+
+
+def test_the_installed_command_finds_itself_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.path.dirname(forks.SCRIPT), prepend=os.pathsep)
+    command = ["mcp-enrichment", "setup", "cursor", "--print"]
+    started = subprocess.check_output(command)
+    monkeypatch.setattr(forks, "_spawn", None)
+    with by_fork():
+        assert subprocess.check_output(command) == started
+    assert forks.SCRIPT in started.decode()
 
 
 def test_its_exit_code_and_what_it_says_are_its_own() -> None:

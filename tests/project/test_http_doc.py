@@ -15,6 +15,7 @@ import httpx
 from mcp_enrichment.contract.http import BATCH, BATCH_LIMIT
 from mcp_enrichment.contract.models import MAX_BATCH, BatchBody, BatchRequest
 from mcp_enrichment.settings import Settings
+from tests.support.forks import by_fork, popen
 from tests.support.fresh_copy import ROOT
 from tests.support.waiting import HANG
 
@@ -62,10 +63,11 @@ def test_the_http_pages_commands_work_one_after_the_other(tmp_path: Path) -> Non
         [program if word == "mcp-enrichment" else word for word in shlex.split(command)]
         for command in COMMANDS
     )
-    for command in first:
-        subprocess.run(command, env=os.environ | home, check=True, capture_output=True)
+    with by_fork():
+        for command in first:
+            subprocess.run(command, env=os.environ | home, check=True, capture_output=True)
     serving = [*last, "--port", "0"]
-    with subprocess.Popen(serving, env=os.environ | home, stderr=subprocess.PIPE) as process:
+    with popen(serving, env=os.environ | home, stderr=subprocess.PIPE) as process:
         try:
             assert process.stderr
             said = re.search(r"Serving MCP on (http://\S+)/mcp", process.stderr.readline().decode())

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mcp_enrichment.mcp import prompts, resources
+from tests.support.forks import by_fork
 from tests.support.fresh_copy import ROOT, fresh_copy
 from tests.support.generated_docs import README, with_tables
 from tests.support.waiting import HANG, until_listening
@@ -66,12 +67,13 @@ def test_ci_runs_the_readmes_second_command() -> None:
 
 
 def test_the_commands_work_one_after_the_other(home: dict[str, str]) -> None:
-    printed = [
-        subprocess.run(
-            shlex.split(c), env=home, cwd=ROOT, check=True, capture_output=True, text=True
-        ).stdout
-        for c in AT_HOME
-    ]
+    with by_fork():
+        printed = [
+            subprocess.run(
+                shlex.split(c), env=home, cwd=ROOT, check=True, capture_output=True, text=True
+            ).stdout
+            for c in AT_HOME
+        ]
     assert "ada.okafor@example.com" in "".join(printed)
 
 
@@ -84,9 +86,10 @@ def test_the_service_answers_on_the_port_it_names(
     imports = next(c for c in AT_HOME if " import " in c)
     adds, creates = (next(c for c in AT_HOME if what in c) for what in (" teams ", " keys "))
     for first in (imports, adds, creates):
-        done = subprocess.run(
-            shlex.split(first), env=home, cwd=ROOT, check=True, capture_output=True, text=True
-        )
+        with by_fork():
+            done = subprocess.run(
+                shlex.split(first), env=home, cwd=ROOT, check=True, capture_output=True, text=True
+            )
     key = done.stdout.strip()
     command = ["mcp-enrichment", "service", "--port", str(port)]
     process = subprocess.Popen(command, env=home)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.anyio,
+    pytest.mark.long,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="the workers are forked to start quickly"),
 ]
 REQUESTS, KILLS = 200, 50

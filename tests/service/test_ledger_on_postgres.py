@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -74,6 +75,7 @@ def _job_of(found: Sequence[Any]) -> dict[str, Any]:
     return whose | {"attempts": attempts + 1}
 
 
+@pytest.mark.long
 def test_over_postgres_too_no_credit_is_lost_taken_twice_or_owed(
     server: Server, template: str
 ) -> None:

@@ -1,8 +1,8 @@
 """The process behind `tests.support.forks`: it has imported the package, and forks into programs.
 
-Run it with `python -m tests.support.fork_server FD`. Each message on the socket FD names a module,
-its arguments, environment and folder, and carries its stdin, stdout and stderr. The reply is the
-process id of the program. The server ends when the socket is closed.
+Run it with `python -m tests.support.fork_server FD`. Each message on the socket FD names a module
+or a script, its arguments, environment and folder, and carries its stdin, stdout and stderr. The
+reply is the process id of the program. The server ends when the socket is closed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import mcp_enrichment
@@ -31,6 +32,11 @@ LONGEST = 1 << 17
 """Bytes of a message."""
 NOT_IMPORTED = ("__main__", "migrations.env", "migrations.versions")
 """Modules that act when they are imported."""
+IMPORTED_LATER = (
+    *("alembic.command", "alembic.runtime.environment"),
+    *("anyio._backends._asyncio", "jsonschema", "keyring.core", "keyring.backends.null"),
+)
+"""Libraries that most programs import once they need them. keyring may not be installed."""
 
 
 def import_all() -> None:
@@ -41,6 +47,9 @@ def import_all() -> None:
     for module in pkgutil.walk_packages(mcp_enrichment.__path__, "mcp_enrichment."):
         if not any(name in module.name for name in NOT_IMPORTED):
             importlib.import_module(module.name)
+    for name in IMPORTED_LATER:
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(name)
     libraries.update(
         (name, module)
         for name, module in sys.modules.items()
@@ -92,7 +101,7 @@ def become(program: dict[str, Any]) -> None:
     os.environ.update(program["environment"])
     time.tzset()
     os.chdir(program["folder"])
-    sys.path[0] = os.getcwd()
+    sys.path[0] = os.path.dirname(program["script"]) if program["script"] else os.getcwd()
     sys.argv[1:] = program["arguments"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -117,7 +126,11 @@ def main() -> None:
         program = next_program(calls)
     if program:
         become(program)
-        runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
+        if program["script"]:
+            sys.argv[0] = program["script"]
+            runpy.run_path(program["script"], run_name="__main__")
+        else:
+            runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Starts the package's programs without their imports: by a fork of a process that has done them.
 
 Use `popen` and `open_process` as `subprocess.Popen` and `anyio.open_process`, or `by_fork`. A
-command `[sys.executable, "-m", MODULE, ...]` then starts in a tenth of the time. It is a process as
-any other: a child of this one, with its own pid, environment, folder and files. Tests of the start
-itself use `subprocess`. So do `popen` and the others for what a fork cannot do: options of the
-interpreter, other PYTHON* or LD_* variables, another `preexec_fn` than `hear_ctrl_c`, the options
-of `Popen` that `PLAIN` lists, and systems other than Linux.
+command `[sys.executable, "-m", MODULE, ...]`, and `mcp-enrichment` of the same environment, then
+starts in a tenth of the time. It is a process as any other: a child of this one, with its own pid,
+environment, folder and files. Tests of the start itself use `subprocess`. So do `popen` and the
+others for what a fork cannot do: options of the interpreter, other PYTHON* or LD_* variables,
+another `preexec_fn` than `hear_ctrl_c`, the options of `Popen` that `PLAIN` lists, and systems
+other than Linux.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import ctypes
 import inspect
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = dict(os.environ) | {"PYTHONUTF8": "1"}
 """Of the fork server, taken before a test changes it."""
+SCRIPT = str(Path(sys.executable).with_name("mcp-enrichment"))
+"""The command as it is installed beside this interpreter."""
 READ_LATER = {"PYTHON_KEYRING_BACKEND"}
 """Variables that neither the interpreter nor an import of the package reads."""
 PLAIN = {"pass_fds": (), "shell": False, "umask": -1, "start_new_session": False}
@@ -94,12 +98,27 @@ subprocess.Popen._execute_child = _execute_child
 def _can_be_forked(call: dict[str, Any]) -> bool:
     return (
         sys.platform == "linux"
-        and list(call["args"][:2]) == [sys.executable, "-m"]
+        and _program(call) is not None
         and call["preexec_fn"] in (None, hear_ctrl_c)
         and all(call[name] == value for name, value in PLAIN.items())
-        and _of_interpreter(os.environ if call["env"] is None else call["env"])
-        == _of_interpreter(ENVIRONMENT)
+        and _of_interpreter(_environment(call)) == _of_interpreter(ENVIRONMENT)
     )
+
+
+def _environment(call: dict[str, Any]) -> Mapping[str, str]:
+    return os.environ if call["env"] is None else call["env"]
+
+
+def _program(call: dict[str, Any]) -> dict[str, Any] | None:
+    """The module or the script that a command runs, with its arguments; None for others."""
+    if isinstance(call["args"], str | bytes | os.PathLike):
+        return None
+    first, *others = (os.fspath(argument) for argument in call["args"])
+    if first == sys.executable and others[:1] == ["-m"]:
+        return {"module": others[1], "script": None, "arguments": others[2:]}
+    if shutil.which(first, path=_environment(call).get("PATH")) == SCRIPT:
+        return {"module": None, "script": SCRIPT, "arguments": others}
+    return None
 
 
 def _of_interpreter(environment: Mapping[str, str]) -> dict[str, str]:
@@ -110,9 +129,8 @@ def _of_interpreter(environment: Mapping[str, str]) -> dict[str, str]:
 def _fork(call: dict[str, Any]) -> int:
     """The process id of the new process, whose parent is this one."""
     program = {
-        "module": call["args"][2],
-        "arguments": [os.fspath(argument) for argument in call["args"][3:]],
-        "environment": dict(os.environ if call["env"] is None else call["env"]),
+        **(_program(call) or {}),
+        "environment": dict(_environment(call)),
         "folder": os.fspath(call["cwd"] or os.getcwd()),
     }
     files = [call[pipe] for pipe in ("p2cread", "c2pwrite", "errwrite")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 import sqlite3
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 
 from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.file_locks import error_code, is_unsupported, require_locks
+from mcp_enrichment.owner_file import create_for_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -246,7 +246,8 @@ class _Connection:
             db = self._db  # on Windows another thread may close it meanwhile
             if db is None:
                 if not self._path.exists():
-                    _create_for_owner(self._path)
+                    with suppress(OSError):  # SQLite then creates it, or says why not
+                        create_for_owner(self._path)
                 self._inode = inode_of(self._path)
                 db = self._db = _connect(self._path, timeout)
                 db.execute("PRAGMA synchronous = FULL")
@@ -299,20 +300,6 @@ def inode_of(path: Path) -> int | None:
         return path.stat().st_ino
     except FileNotFoundError:
         return None
-
-
-def _create_for_owner(path: Path) -> None:
-    """Create the file, which nobody else may read. If this fails, SQLite creates it or says why.
-
-    It gets its name once it is closed: closing a file that SQLite has open ends SQLite's locks.
-    """
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    with suppress(OSError):
-        draft.touch(mode=0o600, exist_ok=False)
-        try:
-            os.link(draft, path)
-        finally:
-            draft.unlink()
 
 
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:
