@@ -21,7 +21,7 @@ FILES = "files"
 
 
 class DeadLinkError(Exception):
-    """A page links to a file that there is not."""
+    """A page links to a file that there is not, or to a document that is no page."""
 
 
 class Links:
@@ -47,5 +47,9 @@ class Links:
             return self._pages[file] + anchor
         if not (ROOT / file).is_file():
             raise DeadLinkError(f"{source} links to {path}")
+        if file.endswith(".md"):
+            raise DeadLinkError(
+                f"{source} links to {path}, which website/navigation.py does not list"
+            )
         self.files.add(file)
         return f"{FILES}/{file}"

@@ -74,6 +74,11 @@ SECTIONS = {
             "The packages, the life of one request, and where each promise is kept.",
             "docs/architecture.md",
         ),
+        Page(
+            "reliability",
+            "What is promised, how it is tested, and what is not covered.",
+            "docs/reliability.md",
+        ),
         Page("tracing", "OpenTelemetry spans from call to callback.", "docs/tracing.md"),
         Page("bench", "Every measured figure, and how to repeat it.", "bench/README.md"),
         Page("plan", "Which limit comes first at each load.", "deploy/plan.md"),
