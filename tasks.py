@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 OLDEST = (3, 11)
-EVERYTHING = ".[dev,keyring,otel,postgres]"
+EVERYTHING = ".[dev,keyring,otel,postgres,site]"
 
 CHECKS = {
     "lint": {"args": [BIN / "ruff", "check", "."]},
@@ -214,6 +214,12 @@ def docs():
     return run("python", "-m", "tests.support.generated_docs")
 
 
+def site(*folder):
+    """Build the documentation site into `build/site/html`, or `html` of this folder."""
+    install()
+    return run("python", "-m", "website", *folder)
+
+
 def audit(*options):
     """Report known vulnerabilities of the packages in `uv.lock`; options go to pip-audit."""
     install()
@@ -334,6 +340,7 @@ COMMANDS = {
     "chaos": chaos,
     "simulate": simulate,
     "docs": docs,
+    "site": site,
     "audit": audit,
     "sbom": sbom,
 }

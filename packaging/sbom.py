@@ -15,7 +15,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 ROOT = Path(__file__).resolve().parents[1]
-EXPORT = ["export", "--quiet", "--frozen", "--all-extras", "--no-extra=dev"]
+EXPORT = ["export", "--quiet", "--frozen", "--all-extras", "--no-extra=dev", "--no-extra=site"]
 
 
 def bill() -> str:

@@ -17,6 +17,7 @@ import pytest
 
 from mcp_enrichment.client.results import EnrichmentResult
 from mcp_enrichment.service.sources.exports.formats import FIELDS
+from mcp_enrichment.setup.clients import CLIENTS
 from tests.support.exporters.customers import hubspot
 from tests.support.forks import by_fork
 from tests.support.fresh_copy import ROOT
@@ -111,6 +112,32 @@ def test_the_commands_of_the_install_page_work_one_after_the_other(
     for command in ours:
         run(command, home, typed="sk-1\n")
     assert not (home / ".cursor" / "mcp.json").exists()
+
+
+PICKED = re.findall(
+    r"<summary>(.*?)</summary>.*?```sh\n(.*?)\n```.*?`(~/[^`]+)` \(Linux.*?```\w+\n(.*?)```",
+    INSTALL,
+    re.DOTALL,
+)
+"""The title, the command, the file and the entry of each client on the install page."""
+
+
+def test_every_client_that_setup_knows_can_be_picked() -> None:
+    assert [title for title, *_ in PICKED] == [client.title for client in CLIENTS.values()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its files are Linux's")
+@pytest.mark.parametrize(("command", "file", "entry"), [picked[1:] for picked in PICKED])
+def test_the_command_of_each_client_writes_the_entry_that_the_page_shows(
+    home: Path, monkeypatch: pytest.MonkeyPatch, command: str, file: str, entry: str
+) -> None:
+    for variable in ("XDG_CONFIG_HOME", "ENRICHMENT_DATA_DIR", "ENRICHMENT_STATE_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    written = home / file.removeprefix("~/")
+    written.parent.mkdir(parents=True, exist_ok=True)
+    run(command, home)
+    full = json.dumps(str(BIN / "mcp-enrichment"))
+    assert written.read_text("utf-8") == entry.replace('"mcp-enrichment"', full)
 
 
 def test_the_install_page_begins_with_what_works_before_a_release() -> None:

@@ -16,6 +16,7 @@ from tests.support.fresh_copy import ROOT
 
 PACKAGE = sorted((ROOT / "mcp_enrichment").rglob("*.py"))
 FILES = PACKAGE + sorted((ROOT / "tests").rglob("*.py")) + sorted((ROOT / "bench").rglob("*.py"))
+FILES += sorted((ROOT / "website").rglob("*.py"))
 
 
 def test_most_files_have_up_to_150_lines_and_none_more_than_400() -> None:

@@ -18,6 +18,7 @@ from mcp_enrichment.service.sources.factory import NAMES, vendor_class
 from mcp_enrichment.settings import Settings
 from tests.mcp.rewrite_snapshots import rewrite
 from tests.support import package_listings
+from tests.support.client_picker import client_picker
 
 if TYPE_CHECKING:
     from mcp_enrichment.service.sources.vendors.base import HTTPVendor
@@ -119,6 +120,7 @@ TABLES = {
     "sources": partial(settings_table, *OF_SOURCES),
     "errors": errors_table,
     "links": package_listings.links_list,
+    "clients": client_picker,
     "vendors": vendors_table,
     "vendor_notes": vendor_notes,
     "vendor_schemas": vendor_schemas,

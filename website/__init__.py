@@ -1,0 +1,1 @@
+"""The documentation site, from the Markdown of the repository: `python3 tasks.py site`."""
