@@ -53,8 +53,12 @@ class ChatClient:
     servers: str = "mcpServers"
     """The key of the object or table of servers."""
     format: ConfigFormat = JSON
-    states_type: bool = False
-    """Whether an entry contains `type: stdio`."""
+    type: str | None = None
+    """The `type` of an entry, if entries have one."""
+    environment: str = "env"
+    """The key of an entry's environment variables."""
+    joins_command: bool = False
+    """Whether `command` is one list, of the command and its arguments."""
     fills_placeholders: bool = False
     """Whether the client replaces `${…}` in values before it starts a server."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -108,7 +112,7 @@ CLIENTS = {
         # The user's own file, which applies to all projects.
         candidates=lambda machine: [machine.folder("CLAUDE_CONFIG_DIR") / ".claude.json"],
         format=STRICT_JSON,
-        states_type=True,
+        type="stdio",
         fills_placeholders=True,
     ),
     "cursor": ChatClient(
@@ -120,7 +124,7 @@ CLIENTS = {
         title="VS Code",
         candidates=_vscode,
         servers="servers",
-        states_type=True,
+        type="stdio",
         fills_placeholders=True,
     ),
     "windsurf": ChatClient(
@@ -138,5 +142,12 @@ CLIENTS = {
         # Codex starts a session without the tools of a server that is not ready within about one
         # second, and does not say so. It waits for a required server.
         defaults={"startup_timeout_sec": 30, "required": True},
+    ),
+    "gemini-cli": ChatClient(
+        title="Gemini CLI",
+        candidates=lambda machine: [
+            machine.folder("GEMINI_CLI_HOME") / ".gemini" / "settings.json"
+        ],
+        fills_placeholders=True,
     ),
 }

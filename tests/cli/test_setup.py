@@ -36,7 +36,12 @@ LINUX = {
     "vscode": (".config/Code/User/mcp.json", PLAIN.replace("mcpServers", "servers")),
     "windsurf": (".codeium/windsurf/mcp_config.json", PLAIN),
     "codex": (".codex/config.toml", TOML),
+    "gemini-cli": (".gemini/settings.json", PLAIN),
 }
+MOVES = {
+    *("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME"),
+}
+"""Variables that move a client's configuration."""
 NO_FOLDERS = {"DATA_DIR": "", "STATE_DIR": ""}
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="its files are Linux's")
 
@@ -45,8 +50,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="its files are L
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home in which every client has run once."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    for moved in ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME"):
-        monkeypatch.delenv(moved, raising=False)
+    for variable in MOVES:
+        monkeypatch.delenv(variable, raising=False)
     for file, _ in LINUX.values():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     return tmp_path
@@ -71,8 +76,9 @@ def mode_of(file: Path) -> int:
 def entry_in(file: Path) -> dict[str, Any]:
     """Our entry in a file without comments."""
     load = tomllib.loads if file.suffix == ".toml" else json.loads
-    servers: dict[str, Any] = next(v for k, v in load(file.read_text()).items() if "ervers" in k)
-    return dict(servers["enrichment"])
+    parts = [part for part in load(file.read_text()).values() if isinstance(part, dict)]
+    [entry] = [part["enrichment"] for part in parts if "enrichment" in part]
+    return dict(entry)
 
 
 @pytest.mark.parametrize("client", LINUX)

@@ -57,10 +57,16 @@ EXPECTED = {
         "win32": [r"C:\Users\ada\.codex\config.toml"],
         "linux": ["/home/ada/.codex/config.toml"],
     },
+    "gemini-cli": {
+        "darwin": ["/Users/ada/.gemini/settings.json"],
+        "win32": [r"C:\Users\ada\.gemini\settings.json"],
+        "linux": ["/home/ada/.gemini/settings.json"],
+    },
 }
 ELSEWHERE = {
     ("claude-code", "linux", "CLAUDE_CONFIG_DIR"): "/elsewhere/.claude.json",
     ("codex", "darwin", "CODEX_HOME"): "/elsewhere/config.toml",
+    ("gemini-cli", "linux", "GEMINI_CLI_HOME"): "/elsewhere/.gemini/settings.json",
     ("vscode", "linux", "XDG_CONFIG_HOME"): "/elsewhere/Code/User/mcp.json",
     ("cursor", "linux", "XDG_CONFIG_HOME"): "/home/ada/.cursor/mcp.json",
     ("vscode", "darwin", "XDG_CONFIG_HOME"): f"{MAC}/Code/User/mcp.json",
