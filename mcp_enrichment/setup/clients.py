@@ -150,4 +150,9 @@ CLIENTS = {
         ],
         fills_placeholders=True,
     ),
+    "qwen-code": ChatClient(
+        title="Qwen Code",
+        candidates=lambda machine: [machine.folder("QWEN_HOME", ".qwen") / "settings.json"],
+        fills_placeholders=True,
+    ),
 }

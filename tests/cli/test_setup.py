@@ -37,9 +37,14 @@ LINUX = {
     "windsurf": (".codeium/windsurf/mcp_config.json", PLAIN),
     "codex": (".codex/config.toml", TOML),
     "gemini-cli": (".gemini/settings.json", PLAIN),
+    "qwen-code": (".qwen/settings.json", PLAIN),
 }
 MOVES = {
-    *("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME"),
+    "XDG_CONFIG_HOME",
+    "CLAUDE_CONFIG_DIR",
+    "CODEX_HOME",
+    "GEMINI_CLI_HOME",
+    "QWEN_HOME",
 }
 """Variables that move a client's configuration."""
 NO_FOLDERS = {"DATA_DIR": "", "STATE_DIR": ""}

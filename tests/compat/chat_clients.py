@@ -75,4 +75,16 @@ CHAT_PROGRAMS = (
         file=".gemini/settings.json",
         holds={"security": {"auth": {"selectedType": "gemini-api-key"}}},
     ),
+    ChatProgram(
+        client="qwen-code",
+        package="@qwen-code/qwen-code@~0.15.10",
+        program="qwen",
+        asks=("--auth-type", "openai", "--yolo", "Find the address."),
+        settings={
+            "OPENAI_API_KEY": "none",
+            "OPENAI_BASE_URL": URL,
+            "OPENAI_MODEL": "scripted",
+        },
+        file=".qwen/settings.json",
+    ),
 )

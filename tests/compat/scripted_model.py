@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 CALLED = "request_email_enrichment"
 ARGUMENTS = {"linkedin_url": "https://www.linkedin.com/in/sandbox-found", "type": "work"}
+SEARCH = "tool_search"
+"""Qwen Code first offers this tool alone, which shows those that the model selects."""
+SEARCHED = {"query": "select:" + ",".join(f"mcp__enrichment__{tool.name}" for tool in TOOLS)}
 ANSWER = "sandbox-found.work@example.com"
 """The address that the call finds in the test mode."""
 Call = tuple[str, dict[str, Any]]
@@ -30,13 +33,14 @@ class ScriptedModel:
         self.offered: set[str] = set()
         """The tools of ours that the client has offered."""
         self.results = ""
-        """The tools' results that the client has sent, as JSON."""
+        """The tools' results that the client sent last, as JSON."""
         self._is_over = False
 
     async def __call__(self, stream: SocketStream, seen: ReceivedRequest) -> None:
         request = seen.json
         form = Gemini if "contents" in request else OpenAI
-        self.results += json.dumps(form.results(request))
+        if results := form.results(request):
+            self.results = json.dumps(results)
         events = form.events(self._next_call(list(form.tools(request))))
         body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
         await replies(200, body.encode(), {"content-type": "text/event-stream"})(stream, seen)
@@ -45,10 +49,12 @@ class ScriptedModel:
         # Each client puts a prefix of its own before the name.
         ours = {tool.name: name for tool in TOOLS for name in tools if name.endswith(tool.name)}
         self.offered |= ours.keys()
-        if self._is_over or CALLED not in ours:
+        if self._is_over:
             return None
-        self._is_over = True
-        return ours[CALLED], ARGUMENTS
+        if CALLED in ours:
+            self._is_over = True
+            return ours[CALLED], ARGUMENTS
+        return (SEARCH, SEARCHED) if SEARCH in tools and not self.results else None
 
 
 class OpenAI:

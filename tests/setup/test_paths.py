@@ -62,6 +62,11 @@ EXPECTED = {
         "win32": [r"C:\Users\ada\.gemini\settings.json"],
         "linux": ["/home/ada/.gemini/settings.json"],
     },
+    "qwen-code": {
+        "darwin": ["/Users/ada/.qwen/settings.json"],
+        "win32": [r"C:\Users\ada\.qwen\settings.json"],
+        "linux": ["/home/ada/.qwen/settings.json"],
+    },
 }
 ELSEWHERE = {
     ("claude-code", "linux", "CLAUDE_CONFIG_DIR"): "/elsewhere/.claude.json",
@@ -74,6 +79,7 @@ ELSEWHERE = {
     ("claude-desktop", "win32", "LOCALAPPDATA"): (
         r"\elsewhere\Packages\Claude_*\LocalCache\Roaming\Claude\claude_desktop_config.json"
     ),
+    ("qwen-code", "win32", "QWEN_HOME"): r"\elsewhere\settings.json",
 }
 
 
