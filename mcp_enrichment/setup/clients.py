@@ -103,6 +103,12 @@ def _vscode(machine: Machine) -> Sequence[PurePath]:
     return [machine.app_data / release / "User" / "mcp.json" for release in releases]
 
 
+def _opencode(machine: Machine) -> Sequence[PurePath]:
+    """It follows XDG on every system, and reads this file beside the `opencode.jsonc` that it makes
+    at its first start."""
+    return [machine.folder("XDG_CONFIG_HOME", ".config") / "opencode" / "opencode.json"]
+
+
 CLIENTS = {
     "claude-desktop": ChatClient(
         title="Claude Desktop", candidates=_claude_desktop, format=STRICT_JSON
@@ -153,6 +159,15 @@ CLIENTS = {
     "qwen-code": ChatClient(
         title="Qwen Code",
         candidates=lambda machine: [machine.folder("QWEN_HOME", ".qwen") / "settings.json"],
+        fills_placeholders=True,
+    ),
+    "opencode": ChatClient(
+        title="opencode",
+        candidates=_opencode,
+        servers="mcp",
+        type="local",
+        environment="environment",
+        joins_command=True,
         fills_placeholders=True,
     ),
 }

@@ -38,6 +38,7 @@ LINUX = {
     "codex": (".codex/config.toml", TOML),
     "gemini-cli": (".gemini/settings.json", PLAIN),
     "qwen-code": (".qwen/settings.json", PLAIN),
+    "opencode": (".config/opencode/opencode.json", PLAIN.replace("mcpServers", "mcp")),
 }
 MOVES = {
     "XDG_CONFIG_HOME",
@@ -86,6 +87,12 @@ def entry_in(file: Path) -> dict[str, Any]:
     return dict(entry)
 
 
+def variables_in(file: Path) -> dict[str, str]:
+    """The environment variables of our entry, which opencode has under another key."""
+    entry = entry_in(file)
+    return dict(entry.get("env") or entry.get("environment") or {})
+
+
 @pytest.mark.parametrize("client", LINUX)
 def test_the_entry_is_added_to_what_is_there_and_undone_to_the_byte(
     client: str, home: Path, shell: Shell
@@ -120,11 +127,14 @@ def test_a_file_that_is_missing_is_made_and_its_entry_starts_the_server(
     assert shell.run("setup", client, DATA_DIR=str(data)).code == 0
     assert mode_of(file) == 0o600
     entry = entry_in(file)
-    assert entry.get("type", "stdio") == "stdio"
-    assert entry["env"]["ENRICHMENT_DATA_DIR"] == str(data)
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home)} | entry["env"]
+    command = entry["command"]
+    if client != "opencode":  # which has one list for both
+        command = [command, *entry["args"]]
+    assert entry.get("type", "stdio") == ("local" if client == "opencode" else "stdio")
+    assert variables_in(file)["ENRICHMENT_DATA_DIR"] == str(data)
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home)} | variables_in(file)
     started = subprocess.run(
-        [entry["command"], *entry["args"]],
+        command,
         env=environment, cwd="/", input=HELLO, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert json.loads(started.stdout)["result"]["serverInfo"]["name"] == "mcp-enrichment"

@@ -87,4 +87,21 @@ CHAT_PROGRAMS = (
         },
         file=".qwen/settings.json",
     ),
+    ChatProgram(
+        client="opencode",
+        package="opencode-ai@~1.18.33",
+        program="opencode",
+        asks=("run", "--model", "loopback/scripted", "Find the address."),
+        settings={"OPENCODE_DISABLE_MODELS_FETCH": "1"},
+        file=".config/opencode/opencode.json",
+        holds={
+            "provider": {
+                "loopback": {
+                    "npm": "@ai-sdk/openai-compatible",
+                    "options": {"baseURL": URL, "apiKey": "none"},
+                    "models": {"scripted": {}},
+                }
+            }
+        },
+    ),
 )

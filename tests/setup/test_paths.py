@@ -67,6 +67,11 @@ EXPECTED = {
         "win32": [r"C:\Users\ada\.qwen\settings.json"],
         "linux": ["/home/ada/.qwen/settings.json"],
     },
+    "opencode": {
+        "darwin": ["/Users/ada/.config/opencode/opencode.json"],
+        "win32": [r"C:\Users\ada\.config\opencode\opencode.json"],
+        "linux": ["/home/ada/.config/opencode/opencode.json"],
+    },
 }
 ELSEWHERE = {
     ("claude-code", "linux", "CLAUDE_CONFIG_DIR"): "/elsewhere/.claude.json",
@@ -80,6 +85,7 @@ ELSEWHERE = {
         r"\elsewhere\Packages\Claude_*\LocalCache\Roaming\Claude\claude_desktop_config.json"
     ),
     ("qwen-code", "win32", "QWEN_HOME"): r"\elsewhere\settings.json",
+    ("opencode", "darwin", "XDG_CONFIG_HOME"): "/elsewhere/opencode/opencode.json",
 }
 
 
