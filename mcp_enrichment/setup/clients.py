@@ -170,4 +170,11 @@ CLIENTS = {
         joins_command=True,
         fills_placeholders=True,
     ),
+    "copilot-cli": ChatClient(
+        title="Copilot CLI",
+        candidates=lambda machine: [machine.folder("COPILOT_HOME", ".copilot") / "mcp-config.json"],
+        type="local",
+        fills_placeholders=True,
+        defaults={"tools": ["*"]},
+    ),
 }

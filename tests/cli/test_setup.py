@@ -39,6 +39,7 @@ LINUX = {
     "gemini-cli": (".gemini/settings.json", PLAIN),
     "qwen-code": (".qwen/settings.json", PLAIN),
     "opencode": (".config/opencode/opencode.json", PLAIN.replace("mcpServers", "mcp")),
+    "copilot-cli": (".copilot/mcp-config.json", PLAIN),
 }
 MOVES = {
     "XDG_CONFIG_HOME",
@@ -46,6 +47,7 @@ MOVES = {
     "CODEX_HOME",
     "GEMINI_CLI_HOME",
     "QWEN_HOME",
+    "COPILOT_HOME",
 }
 """Variables that move a client's configuration."""
 NO_FOLDERS = {"DATA_DIR": "", "STATE_DIR": ""}
@@ -130,7 +132,8 @@ def test_a_file_that_is_missing_is_made_and_its_entry_starts_the_server(
     command = entry["command"]
     if client != "opencode":  # which has one list for both
         command = [command, *entry["args"]]
-    assert entry.get("type", "stdio") == ("local" if client == "opencode" else "stdio")
+    is_local = client in ("opencode", "copilot-cli")
+    assert entry.get("type", "stdio") == ("local" if is_local else "stdio")
     assert variables_in(file)["ENRICHMENT_DATA_DIR"] == str(data)
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(home)} | variables_in(file)
     started = subprocess.run(

@@ -104,4 +104,16 @@ CHAT_PROGRAMS = (
             }
         },
     ),
+    ChatProgram(
+        client="copilot-cli",
+        package="@github/copilot@~1.0.102",
+        program="copilot",
+        asks=("--allow-all-tools", "--prompt", "Find the address."),
+        settings={
+            "COPILOT_OFFLINE": "true",
+            "COPILOT_PROVIDER_BASE_URL": URL,
+            "COPILOT_MODEL": "scripted",
+        },
+        file=".copilot/mcp-config.json",
+    ),
 )

@@ -72,6 +72,11 @@ EXPECTED = {
         "win32": [r"C:\Users\ada\.config\opencode\opencode.json"],
         "linux": ["/home/ada/.config/opencode/opencode.json"],
     },
+    "copilot-cli": {
+        "darwin": ["/Users/ada/.copilot/mcp-config.json"],
+        "win32": [r"C:\Users\ada\.copilot\mcp-config.json"],
+        "linux": ["/home/ada/.copilot/mcp-config.json"],
+    },
 }
 ELSEWHERE = {
     ("claude-code", "linux", "CLAUDE_CONFIG_DIR"): "/elsewhere/.claude.json",
@@ -86,6 +91,7 @@ ELSEWHERE = {
     ),
     ("qwen-code", "win32", "QWEN_HOME"): r"\elsewhere\settings.json",
     ("opencode", "darwin", "XDG_CONFIG_HOME"): "/elsewhere/opencode/opencode.json",
+    ("copilot-cli", "linux", "COPILOT_HOME"): "/elsewhere/mcp-config.json",
 }
 
 
