@@ -109,6 +109,13 @@ def _opencode(machine: Machine) -> Sequence[PurePath]:
     return [machine.folder("XDG_CONFIG_HOME", ".config") / "opencode" / "opencode.json"]
 
 
+def _cline(machine: Machine) -> Sequence[PurePath]:
+    """The file of its command line. Its data folder may be moved alone."""
+    folder = machine.folder("CLINE_DIR", ".cline")
+    data = machine.folder("CLINE_DATA_DIR", str(folder / "data"))
+    return [data / "settings" / "cline_mcp_settings.json"]
+
+
 CLIENTS = {
     "claude-desktop": ChatClient(
         title="Claude Desktop", candidates=_claude_desktop, format=STRICT_JSON
@@ -177,4 +184,5 @@ CLIENTS = {
         fills_placeholders=True,
         defaults={"tools": ["*"]},
     ),
+    "cline": ChatClient(title="Cline", candidates=_cline, format=STRICT_JSON),
 }

@@ -40,6 +40,7 @@ LINUX = {
     "qwen-code": (".qwen/settings.json", PLAIN),
     "opencode": (".config/opencode/opencode.json", PLAIN.replace("mcpServers", "mcp")),
     "copilot-cli": (".copilot/mcp-config.json", PLAIN),
+    "cline": (".cline/data/settings/cline_mcp_settings.json", PLAIN),
 }
 MOVES = {
     "XDG_CONFIG_HOME",
@@ -48,6 +49,8 @@ MOVES = {
     "GEMINI_CLI_HOME",
     "QWEN_HOME",
     "COPILOT_HOME",
+    "CLINE_DIR",
+    "CLINE_DATA_DIR",
 }
 """Variables that move a client's configuration."""
 NO_FOLDERS = {"DATA_DIR": "", "STATE_DIR": ""}

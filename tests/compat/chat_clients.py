@@ -12,8 +12,25 @@ if TYPE_CHECKING:
 
     from tests.compat.toolbox import Toolbox
 
-URL = "{url}"
-"""In a value below: the URL of the model."""
+URL, HOME = "{url}", "{home}"
+"""In a value below: the URL of the model, and the home folder."""
+
+OPENCODES_PROVIDER = {
+    "npm": "@ai-sdk/openai-compatible",
+    "options": {"baseURL": URL, "apiKey": "none"},
+    "models": {"scripted": {}},
+}
+CLINES_PROVIDER = {
+    "settings": {
+        "provider": "openai-compatible",
+        "apiKey": "none",
+        "model": "scripted",
+        "baseUrl": URL,
+    },
+    "updatedAt": "2026-01-01T00:00:00.000Z",
+    "tokenSource": "manual",
+}
+"""Without all of these, Cline ignores its file of providers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,15 +45,16 @@ class ChatProgram:
     """The arguments with which it asks its model one question."""
     settings: dict[str, str]
     """Environment variables that name the model."""
-    file: str
-    """Its configuration in the home folder, where `setup` finds it."""
+    folder: str
+    """The folder in the home folder in which `setup` finds its configuration."""
     holds: dict[str, Any] = field(default_factory=dict)
-    """The content of that file before `setup`."""
+    """The files of that folder before `setup`, with their content."""
 
-    def command(self, tools: Toolbox) -> list[str]:
+    def command(self, tools: Toolbox, home: Path) -> list[str]:
         """The command that asks its model, with the program installed."""
         folder = tools.npm(self.package)
-        return [str(folder / "node_modules" / ".bin" / self.program), *self.asks]
+        asks = [word.replace(HOME, str(home)) for word in self.asks]
+        return [str(folder / "node_modules" / ".bin" / self.program), *asks]
 
     def environment(self, tools: Toolbox, home: Path, url: str) -> dict[str, str]:
         """The environment of the program, with nothing of the developer's own."""
@@ -44,11 +62,11 @@ class ChatProgram:
         return {"HOME": str(home), "PATH": path} | _filled_in(self.settings, url)
 
     def prepare(self, home: Path, url: str) -> None:
-        """Write its configuration, as it is before `setup`."""
-        file = home / self.file
-        file.parent.mkdir(parents=True)
-        if self.holds:
-            file.write_text(json.dumps(_filled_in(self.holds, url)), "utf-8")
+        """Write its settings, as they are before `setup`."""
+        folder = home / self.folder
+        folder.mkdir(parents=True)
+        for name, content in _filled_in(self.holds, url).items():
+            (folder / name).write_text(json.dumps(content), "utf-8")
 
     def __str__(self) -> str:
         return self.client
@@ -72,8 +90,8 @@ CHAT_PROGRAMS = (
             # It starts no server in a folder that its user does not trust.
             "GEMINI_CLI_TRUST_WORKSPACE": "true",
         },
-        file=".gemini/settings.json",
-        holds={"security": {"auth": {"selectedType": "gemini-api-key"}}},
+        folder=".gemini",
+        holds={"settings.json": {"security": {"auth": {"selectedType": "gemini-api-key"}}}},
     ),
     ChatProgram(
         client="qwen-code",
@@ -85,7 +103,7 @@ CHAT_PROGRAMS = (
             "OPENAI_BASE_URL": URL,
             "OPENAI_MODEL": "scripted",
         },
-        file=".qwen/settings.json",
+        folder=".qwen",
     ),
     ChatProgram(
         client="opencode",
@@ -93,16 +111,8 @@ CHAT_PROGRAMS = (
         program="opencode",
         asks=("run", "--model", "loopback/scripted", "Find the address."),
         settings={"OPENCODE_DISABLE_MODELS_FETCH": "1"},
-        file=".config/opencode/opencode.json",
-        holds={
-            "provider": {
-                "loopback": {
-                    "npm": "@ai-sdk/openai-compatible",
-                    "options": {"baseURL": URL, "apiKey": "none"},
-                    "models": {"scripted": {}},
-                }
-            }
-        },
+        folder=".config/opencode",
+        holds={"opencode.json": {"provider": {"loopback": OPENCODES_PROVIDER}}},
     ),
     ChatProgram(
         client="copilot-cli",
@@ -114,6 +124,23 @@ CHAT_PROGRAMS = (
             "COPILOT_PROVIDER_BASE_URL": URL,
             "COPILOT_MODEL": "scripted",
         },
-        file=".copilot/mcp-config.json",
+        folder=".copilot",
+    ),
+    ChatProgram(
+        client="cline",
+        package="cline@~3.0.65",
+        program="cline",
+        # With a named data folder it leaves no process behind; this is the usual one.
+        asks=("--data-dir", f"{HOME}/.cline/data", "Find the address."),
+        settings={},
+        folder=".cline/data/settings",
+        holds={
+            "providers.json": {
+                "version": 1,
+                "lastUsedProvider": "openai-compatible",
+                "modes": {},
+                "providers": {"openai-compatible": CLINES_PROVIDER},
+            }
+        },
     ),
 )

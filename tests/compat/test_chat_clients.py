@@ -43,7 +43,7 @@ async def test_after_setup_its_model_is_offered_every_tool_and_told_the_address(
     command = [sys.executable, "-m", "mcp_enrichment", "setup", program.client]
     written = run(*command, env=bare | {"ENRICHMENT_SANDBOX": "1"})
     assert written.code == 0, written
-    asked = partial(run, *program.command(tools), env=bare)
+    asked = partial(run, *program.command(tools, home), env=bare)
     ended = await anyio.to_thread.run_sync(asked)
     assert ended.code == 0, ended
     assert model.offered == {tool.name for tool in TOOLS}, ended

@@ -77,6 +77,11 @@ EXPECTED = {
         "win32": [r"C:\Users\ada\.copilot\mcp-config.json"],
         "linux": ["/home/ada/.copilot/mcp-config.json"],
     },
+    "cline": {
+        "darwin": ["/Users/ada/.cline/data/settings/cline_mcp_settings.json"],
+        "win32": [r"C:\Users\ada\.cline\data\settings\cline_mcp_settings.json"],
+        "linux": ["/home/ada/.cline/data/settings/cline_mcp_settings.json"],
+    },
 }
 ELSEWHERE = {
     ("claude-code", "linux", "CLAUDE_CONFIG_DIR"): "/elsewhere/.claude.json",
@@ -92,6 +97,8 @@ ELSEWHERE = {
     ("qwen-code", "win32", "QWEN_HOME"): r"\elsewhere\settings.json",
     ("opencode", "darwin", "XDG_CONFIG_HOME"): "/elsewhere/opencode/opencode.json",
     ("copilot-cli", "linux", "COPILOT_HOME"): "/elsewhere/mcp-config.json",
+    ("cline", "darwin", "CLINE_DIR"): "/elsewhere/data/settings/cline_mcp_settings.json",
+    ("cline", "linux", "CLINE_DATA_DIR"): "/elsewhere/settings/cline_mcp_settings.json",
 }
 
 
