@@ -184,5 +184,11 @@ CLIENTS = {
         fills_placeholders=True,
         defaults={"tools": ["*"]},
     ),
-    "cline": ChatClient(title="Cline", candidates=_cline, format=STRICT_JSON),
+    "cline": ChatClient(
+        title="Cline",
+        candidates=_cline,
+        format=STRICT_JSON,
+        # Without this, Cline lists a server that does not answer within 1.5 seconds without tools.
+        defaults={"timeout": 60},
+    ),
 }
