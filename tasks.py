@@ -44,6 +44,7 @@ NONE_COLLECTED = 5
 BENCHES = [
     *("start", "lookup", "import", "longpoll", "push", "service", "floor", "fleet"),
     *("waiting", "context", "face", "ending", "held", "infer", "list", "list_batches", "console"),
+    "tool_choice",
 ]
 
 

@@ -35,6 +35,7 @@ from mcp_enrichment.mcp.http.auth.authenticator import (
 )
 from mcp_enrichment.mcp.http.auth.jwks import JWKSCache
 from mcp_enrichment.mcp.http.auth.principal import OPERATOR, Principal, Scope, current_request
+from mcp_enrichment.mcp.http.discovery import Discovery
 from mcp_enrichment.mcp.http.request import HTTPError
 from mcp_enrichment.mcp.http.webhook_route import WEBHOOKS, WebhookRoute
 from mcp_enrichment.mcp.server import create_server
@@ -243,6 +244,20 @@ def _http_config(settings: Settings, names: AllowedHosts, accounts: Accounts) ->
         public_url=settings.public_root,
         resource=resource,
         webhooks=webhooks,
+        discovery=_discovery(settings),
+    )
+
+
+def _discovery(settings: Settings) -> Discovery | None:
+    root = settings.public_root
+    if root is None:
+        return None
+    return Discovery(
+        endpoint=f"{root}{MCP_PATH}",
+        root=root,
+        card_path=settings.server_card_path,
+        catalog_path=settings.ai_catalog_path,
+        has_issuer=settings.oauth_issuer is not None,
     )
 
 

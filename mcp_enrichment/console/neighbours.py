@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 """The connections of this machine. A program may use an IPv6 socket for an IPv4 address."""
@@ -24,11 +29,17 @@ def is_of_this_user(client: tuple[str, int], server: tuple[str, int]) -> bool:
 
     True where the system does not tell.
     """
-    try:
-        user = _user_of(_encode(client), _encode(server))
-    except OSError:
-        return True
-    return user in _allowed_users()
+    tables = _tables()
+    return not tables or _user_of(tables, _encode(client), _encode(server)) in _allowed_users()
+
+
+def _tables() -> list[str]:
+    """The tables that this system has: one without IPv6 has the first only."""
+    found = []
+    for table in TABLES:
+        with suppress(OSError):
+            found.append(table.read_text("ascii"))
+    return found
 
 
 def _allowed_users() -> set[int]:
@@ -36,10 +47,10 @@ def _allowed_users() -> set[int]:
     return {0, os.getuid(), int(os.environ.get("SUDO_UID", "0")) if os.getuid() == 0 else 0}
 
 
-def _user_of(client: str, server: str) -> int | None:
-    """The id of the user; None if there is no such connection. Raises `OSError`."""
-    for table in TABLES:
-        for row in table.read_text("ascii").splitlines():
+def _user_of(tables: Iterable[str], client: str, server: str) -> int | None:
+    """The id of the user; None if there is no such connection."""
+    for table in tables:
+        for row in table.splitlines():
             cells = row.split()
             is_it = cells[LOCAL].endswith(client) and cells[REMOTE].endswith(server)
             if is_it and cells[STATE] == ESTABLISHED:

@@ -156,22 +156,25 @@ class Arguments(BaseModel):
 
 class RequestArguments(Arguments):
     linkedin_url: Annotated[
-        str, Field(description="The person's profile: https://www.linkedin.com/in/<username>")
+        str,
+        Field(
+            description="LinkedIn profile URL of the person: https://www.linkedin.com/in/<username>"
+        ),
     ]
     type: Annotated[
         EmailType,
-        Field(description="Which address is wanted."),
+        Field(description="Which email."),
         BeforeValidator(email_type),
     ]
     callback_url: Annotated[
         Annotated[str, StringConstraints(strip_whitespace=True)] | None,
-        Field(description="Public https URL that a new request's end is POSTed to."),
+        Field(description="Public https URL for a callback at the end."),
     ] = None
     external_id: Annotated[
         str | None,
         Field(
             max_length=MAX_EXTERNAL_ID,
-            description=f"Your own reference, echoed. At most {MAX_EXTERNAL_ID} characters.",
+            description=f"Your reference, echoed. At most {MAX_EXTERNAL_ID} characters.",
         ),
         BeforeValidator(_reference),
     ] = None
@@ -180,15 +183,13 @@ class RequestArguments(Arguments):
         Field(
             ge=0,
             le=WAIT_CAP,
-            description=f"Seconds to wait for the final answer, 0 to {WAIT_CAP}. Default 10.",
+            description=f"0 to {WAIT_CAP}. Default 10.",
         ),
         BeforeValidator(_number),
     ] = 10
     force_refresh: Annotated[
         bool,
-        Field(
-            description="Look up anew what was answered before. May cost a credit. Default false."
-        ),
+        Field(description="Look up anew. May cost a credit. Default false."),
         BeforeValidator(word),
     ] = False
 
@@ -228,13 +229,14 @@ class ListArguments(Arguments):
         Field(
             min_length=1,
             max_length=MAX_IDS,
-            description=f"Profiles, as in request_email_enrichment. At most {MAX_IDS}.",
+            description=f"LinkedIn profile URLs: https://www.linkedin.com/in/<username>. "
+            f"At most {MAX_IDS}.",
         ),
         BeforeValidator(_texts),
     ]
     type: Annotated[
         EmailType,
-        Field(description="Which address is wanted."),
+        Field(description="Which email."),
         BeforeValidator(email_type),
     ]
     preview: Annotated[
@@ -249,7 +251,7 @@ class ListArguments(Arguments):
     ] = None
     wait_seconds: Annotated[
         Seconds,
-        Field(ge=0, le=WAIT_CAP, description=f"Seconds to wait, 0 to {WAIT_CAP}. Default 45."),
+        Field(ge=0, le=WAIT_CAP, description=f"0 to {WAIT_CAP}. Default 45."),
         BeforeValidator(_number),
     ] = 45
     external_ids: Annotated[
@@ -257,7 +259,7 @@ class ListArguments(Arguments):
         Field(
             min_length=1,
             max_length=MAX_IDS,
-            description="Your own references, one for each profile.",
+            description="Your references, one for each profile.",
         ),
         BeforeValidator(_references),
     ] = None

@@ -91,7 +91,7 @@ class TableOutput(BaseModel):
     columns: list[str]
     rows: Annotated[
         list[list[Cell]],
-        Field(description="In the order given, without nulls at the end."),
+        Field(description="Without nulls at the end."),
     ]
     summary: SummaryOutput | None
     preview: Annotated[PreviewOutput | None, Field(exclude_if=lambda value: value is None)] = None

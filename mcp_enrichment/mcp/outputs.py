@@ -27,34 +27,34 @@ _KNOWN_CHARGES: dict[int | None, Literal[0, 1]] = {0: 0, 1: 1}
 class EnrichmentOutput(BaseModel):
     id: str
     status: Status
-    is_final: Annotated[bool, Field(description="False: the answer is still to come.")]
+    is_final: Annotated[bool, Field(description="False: still to come.")]
     email: Annotated[str | None, Field(description="Null: no address may be assumed.")]
     type: EmailType | None
     linkedin_url: str | None
     external_id: str | None
-    reused: Annotated[bool, Field(description="An earlier request, not paid for again.")]
+    reused: Annotated[bool, Field(description="Not paid for again.")]
     asked_at: datetime | None
     credits_charged: Annotated[
         Literal[0, 1] | None, Field(description="Null: not known, or not yet.")
     ]
-    source: Annotated[str | None, Field(description="Who has the address.")]
+    source: str | None
     verification: Verification | None
     checked_at: datetime | None
-    evidence: Annotated[str | None, Field(description="What it was inferred from.")]
-    next_step: Annotated[str | None, Field(description="What to do now.")]
+    evidence: Annotated[str | None, Field(description="Inferred from this.")]
+    next_step: str | None
 
 
 class WaitOutput(BaseModel):
     enrichments: list[EnrichmentOutput]
     all_final: bool
     waited_seconds: float
-    timeout_applied: Annotated[bool, Field(description="The time ran out before all were final.")]
+    timeout_applied: Annotated[bool, Field(description="The time ran out.")]
     next_step: str | None
     table: Annotated[
         dict[str, Any] | None,
         WithJsonSchema({"type": "object"}),
         Field(
-            description="Of a list_id: as request_email_enrichments returns it.",
+            description="Of a list_id.",
             exclude_if=lambda value: value is None,
         ),
     ] = None

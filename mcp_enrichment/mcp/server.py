@@ -48,10 +48,14 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 INSTRUCTIONS = (
-    "Finds the work or personal email of a LinkedIn profile. Lookups take seconds to minutes and "
-    "cost credits. request_email_enrichment, request_email_enrichments for a list, and "
-    "wait_for_enrichment do the waiting: never poll, never request the same person twice, and "
-    "never construct an address that no tool returned."
+    "Finds the work or personal email address of people by LinkedIn profile: one "
+    "(request_email_enrichment) or many in bulk (request_email_enrichments). Search for these "
+    "tools when the user wants to find or look up emails of leads, candidates or other contacts, "
+    "waits for such lookups (wait_for_enrichment, get_enrichment), or asks for the credits left "
+    "(get_credits). They do not send email, verify a given address, find phone numbers or search "
+    "LinkedIn. Lookups take seconds to minutes and cost credits. The tools do the waiting: never "
+    "poll, never request the same person twice, and never construct an address that no tool "
+    "returned."
 )
 
 DISCOVERED = DiscoverResult(

@@ -69,6 +69,7 @@ class Tool:
     """Whether a call may wait until its cap."""
     question: Callable[[ToolClient, Any], Awaitable[str]] = _no_question
     """Returns the question for the user before a credit is spent, if consent is required."""
+    meta: dict[str, Any] | None = None
 
     @property
     def spends(self) -> bool:
@@ -83,6 +84,7 @@ class Tool:
             input_schema=input_schema(self.arguments),
             output_schema=output_schema(self.answer),
             annotations=self.annotations,
+            meta=self.meta,
         )
 
 
@@ -143,16 +145,19 @@ _SPENDS = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
 )
 
+ALWAYS_LOADED = {"anthropic/alwaysLoad": True}
+"""Claude Code loads such a tool at once, and searches for the others when they are needed."""
+
 TOOLS = (
     Tool(
         name="request_email_enrichment",
         description=(
-            "Find the work or personal email of a LinkedIn profile, and wait for the final answer. "
-            "Costs one credit when an address is found. The same question is never paid for twice: "
-            "an earlier answer comes back with reused=true. If is_final is false, call "
-            "wait_for_enrichment with the id; never request again. For many people use "
-            "request_email_enrichments. Only an email given in an answer is real: never construct "
-            "one."
+            "Get a person's email address from their LinkedIn profile: finds the work (business) "
+            "email or personal email to contact the lead or candidate of a LinkedIn profile URL. "
+            "Costs one credit when an address is found; the same question is never paid for twice "
+            "(reused=true). If is_final is false, call wait_for_enrichment with the id; never "
+            "request again. For many people use request_email_enrichments. Only an email given in "
+            "an answer is real: never construct one."
         ),
         arguments=RequestArguments,
         answer=EnrichmentOutput,
@@ -160,14 +165,17 @@ TOOLS = (
         run=_request,
         waits=True,
         question=_question,
+        meta=ALWAYS_LOADED,
     ),
     Tool(
         name="request_email_enrichments",
         description=(
-            "Find the emails of many LinkedIn profiles: a table with one row each, in the order "
-            "given. Costs one credit for each address found, nothing for what is known already, "
-            "and never more than max_credits. preview=true counts first, free. If all_final is "
-            "false, call wait_for_enrichment with the list_id."
+            "Find the emails of many LinkedIn profiles in bulk: get the work or personal email "
+            "addresses of a list of people, such as the leads or contacts of a spreadsheet or CRM, "
+            "from their LinkedIn profile URLs. Returns a table with one row for each profile, in "
+            "the order given. Costs one credit for each address found, nothing for what is known "
+            "already, and never more than max_credits. preview=true counts first, free. If "
+            "all_final is false, call wait_for_enrichment with the list_id."
         ),
         arguments=ListArguments,
         answer=TableOutput,
@@ -179,7 +187,8 @@ TOOLS = (
     Tool(
         name="get_enrichment",
         description=(
-            "The current state of one enrichment, at once. Free. To wait for the final answer use "
+            "Check the status of one email lookup by its id, at once: still pending, completed "
+            "with the email, not found or failed. Free. To wait for the result use "
             "wait_for_enrichment instead of calling this repeatedly."
         ),
         arguments=GetArguments,
@@ -190,8 +199,10 @@ TOOLS = (
     Tool(
         name="wait_for_enrichment",
         description=(
-            "Wait until all of these enrichments are final, or until the time runs out. Free. If "
-            "all_final is false, call it again with the ids that are not final: the lookups go on."
+            "Wait for the results of earlier email lookups that are still running or pending, by "
+            "the ids of their enrichments or by list_id, until all are finished or the time runs "
+            "out. Free. If all_final is false, call it again with the ids that are not final: the "
+            "lookups go on."
         ),
         arguments=WaitArguments,
         answer=WaitOutput,
@@ -201,7 +212,10 @@ TOOLS = (
     ),
     Tool(
         name="get_credits",
-        description="The credits left on the account, and in the user's budget. Free.",
+        description=(
+            "Check the credits left for finding emails: the balance remaining on the account, the "
+            "credits spent on lookups today, and the rest of the user's budget. Free."
+        ),
         arguments=CreditsArguments,
         answer=CreditsOutput,
         annotations=_READS,

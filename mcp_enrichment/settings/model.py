@@ -36,6 +36,7 @@ from mcp_enrichment.settings.types import (
     ServerUrl,
     SourceLimits,
     SourceNames,
+    UrlPath,
     UserPath,
     VendorPrices,
     WebhookSecret,
@@ -148,6 +149,12 @@ class Settings(BaseSettings):
     )
     public_url: RootUrl | None = Field(
         None, description="URL under which MCP over HTTP is reached from outside, without `/mcp`."
+    )
+    server_card_path: UrlPath = Field(
+        "/mcp/server-card", description="Path of the public server card, which clients may read."
+    )
+    ai_catalog_path: UrlPath = Field(
+        "/.well-known/ai-catalog.json", description="Path of the catalog that names the card."
     )
     http_hosts: Comma[HostName] = Field(
         (), description="Further names, `host:port`, that MCP over HTTP answers to."

@@ -109,6 +109,8 @@ HostName = Annotated[str, AfterValidator(_host)]
 """The value of a `Host` header."""
 Origin = Annotated[str, AfterValidator(_origin)]
 """The value of an `Origin` header."""
+UrlPath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=200)]
+
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 

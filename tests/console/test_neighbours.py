@@ -57,6 +57,20 @@ def test_ones_own_connection_is_known_until_it_is_closed(listener: socket.socket
     taken.close()
 
 
+@LINUX
+def test_a_connection_that_is_half_closed_is_refused_on_a_system_without_ipv6(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(neighbours, "TABLES", [neighbours.TABLES[0], tmp_path / "none"])
+    port = listener.getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        taken, client = listener.accept()
+        assert is_of_this_user(client, ("127.0.0.1", port))
+        connection.shutdown(socket.SHUT_WR)  # it still reads
+        assert not is_of_this_user(client, ("127.0.0.1", port))
+        taken.close()
+
+
 def test_where_the_system_does_not_tell_the_link_alone_decides(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -63,7 +63,7 @@ def test_clients_that_declare_the_app_get_one_member_more_in_two_tools(era: str)
     without = answers(era, {})
     assert [greeting, *others] == [without[0], *without[2:]]
     told = json.loads(listed)
-    with_app = [tool for tool in told["result"]["tools"] if "_meta" in tool]
+    with_app = [tool for tool in told["result"]["tools"] if "ui" in tool.get("_meta", {})]
     ui = {tool["name"]: tool.pop("_meta")["ui"] for tool in with_app}
     assert told == json.loads(without[1])
     assert set(ui) == {"request_email_enrichments", "wait_for_enrichment"}

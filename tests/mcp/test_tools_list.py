@@ -101,6 +101,18 @@ async def test_the_instructions_reach_the_client(assistant: Client) -> None:
     assert "never construct an address" in str(assistant.instructions)
 
 
+async def test_a_host_that_searches_for_tools_learns_when_to_search_for_ours(
+    assistant: Client,
+) -> None:
+    """Claude Code reads 2,000 characters of the instructions, and loads the tool that is marked."""
+    said = str(assistant.instructions)
+    assert len(said) < 2_000
+    assert all(name in said for name in INPUTS)
+    listed = (await assistant.list_tools()).tools
+    marked = [tool.name for tool in listed if (tool.meta or {}).get("anthropic/alwaysLoad")]
+    assert marked == ["request_email_enrichment"]
+
+
 def test_the_tools_are_the_committed_ones() -> None:
     assert {path.stem for path in FOLDER.iterdir()} == {tool.name for tool in TOOLS}
     for tool in TOOLS:

@@ -31,8 +31,8 @@ async def test_every_process_tells_a_client_of_the_app_that_has_declared_it_once
     ):
         for _ in range(4):
             tools = (await client.list_tools()).tools
-            assert {tool.name for tool in tools if tool.meta} == apps.WITH_APP
-            assert not any(tool.meta for tool in (await other.list_tools()).tools)
+            assert {tool.name for tool in tools if "ui" in (tool.meta or {})} == apps.WITH_APP
+            assert not any("ui" in (tool.meta or {}) for tool in (await other.list_tools()).tools)
         [page] = (await client.read_resource(apps.URI)).contents
         assert page.text == apps.page()
 

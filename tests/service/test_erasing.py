@@ -20,7 +20,7 @@ from mcp_enrichment.service.lookup.lookup_job import look_up
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import ErasureResult, NamedSubject
 from mcp_enrichment.service.queue.job import Job, JobKind
-from mcp_enrichment.service.sources.base import InProgress
+from mcp_enrichment.service.sources.base import InProgress, Unavailable
 from tests.support.databases import open_place
 from tests.support.exports import ADA_READ
 from tests.support.running_service import (
@@ -125,6 +125,19 @@ async def test_the_job_id_that_a_vendor_sends_after_the_erasure_is_not_stored(pl
         await look_up(it.service, job)
         assert vendor.asked == [ADA]
         assert it.rows("SELECT vendor_job_id FROM source_calls") == [(None,)]
+
+
+async def test_a_lookup_that_an_erasure_has_ended_asks_no_vendor_any_more(place: Place) -> None:
+    slow = scripted_vendor(InProgress(job_id="job-of-ada", poll_after=0.0), name="slow")
+    first = scripted_vendor(Unavailable(retry_after=0.0), Unavailable(), name="first")
+    async with running_service(place, first, slow, jobs=False) as it:
+        job = Job(kind=JobKind.LOOK_UP, target_id=await it.accepted(), team_id=it.team_id)
+        await look_up(it.service, job)
+        assert (first.asked, slow.asked) == ([ADA], [ADA])
+
+        first.interrupt = lambda: erase(it.service.database, PROFILE)
+        await look_up(it.service, job)
+        assert (first.asked, slow.asked) == ([ADA, ADA], [ADA]), "nor pays it a second time"
 
 
 async def test_an_erased_person_is_not_found_again_by_lookup_or_import(place: Place) -> None:

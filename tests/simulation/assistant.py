@@ -53,6 +53,10 @@ class Assistant:
             reused=body["reused"],
         )
 
+    async def credits(self) -> Any:
+        """Ask for the balance."""
+        return await self._tools.call_tool("get_credits", {})
+
 
 def _error(code: str) -> EnrichmentError:
     """An error with this code."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.simulation.plan import Event
+from tests.simulation.plan import BY_OPERATOR, Event
 
 if TYPE_CHECKING:
     from tests.simulation.disk import Call
@@ -30,6 +30,8 @@ class Events:
         self._coming = sorted(world.plan.happenings, key=lambda one: one.point, reverse=True)
         self._due: list[Happening] = []
         self._dying: list[Process] = []
+        self.is_over = False
+        """Whether no fault happens any more."""
 
     def reach(self, point: int) -> None:
         """The trace has so many events."""
@@ -44,11 +46,13 @@ class Events:
             self._do(self._due.pop())
 
     def heal(self) -> None:
-        """No fault happens from now on, and everybody is up again."""
+        """No fault happens any more, everybody is up again, and the operator does what is left."""
         world = self._world
         world.trace("faults stop")
+        self.is_over = True
+        left = [one for one in (*self._due, *self._coming) if one.event in BY_OPERATOR]
         self._coming.clear()
-        self._due.clear()
+        self._due = left
         world.network.faults.clear()
         world.network.cut_off.clear()
         world.files.free()

@@ -144,7 +144,11 @@ class Network:
         later, receiver = self.world.scheduler.later, self.hosts[message.host]
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
+        is_refused = False
+
         def reply(answer: Answer) -> None:
+            nonlocal is_refused
+            is_refused = answer is REFUSED
             self.world.trace(
                 f"{message.host} answers {message.method} {message.path}", answer.status
             )
@@ -155,7 +159,8 @@ class Network:
             later(self._latency(fault), lambda: receiver.receive(message, reply))
         if fault is NetworkFault.TWICE:
             again = self._latency(NetworkFault.SLOW)
-            later(again, lambda: receiver.receive(message, lambda _answer: None))
+            # Nothing is sent over a connection that is refused, and so nothing arrives twice.
+            later(again, lambda: is_refused or receiver.receive(message, lambda _answer: None))
         return await answered
 
     def _latency(self, fault: NetworkFault | None = None) -> float:

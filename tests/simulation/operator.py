@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from mcp_enrichment.app.service import open_database
-from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.errors import StorageFailed, StorageFault
 from mcp_enrichment.contract.models import EmailType
-from mcp_enrichment.service.accounts import teams
+from mcp_enrichment.service.accounts import api_keys, teams
 from mcp_enrichment.service.billing import ledger
 from mcp_enrichment.service.contacts.contact_import import import_contacts
 from mcp_enrichment.service.privacy import subject_requests
 from mcp_enrichment.service.privacy.subject_requests import NamedSubject
 from mcp_enrichment.service.sources.exports.records import Contact
-from tests.simulation.plan import PEOPLE, PROFILE, Event
+from tests.simulation.plan import PEOPLE, PROFILE, Asks, Event
+from tests.simulation.template import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy import Connection
 
     from mcp_enrichment.service.db.database import Database
     from tests.simulation.world import World
@@ -67,9 +70,11 @@ class Operator:
             Event.SUPPRESS: self._suppress,
             Event.ERASE: self._erase,
             Event.IMPORT: self._import,
+            Event.REVOKE: self._revoke,
             Event.ROTATE: self._rotate,
         }[event]
-        person = PEOPLE[int(draw * len(PEOPLE))]
+        asked = [q.people[0] for q in self._world.plan.questions if q.how is not Asks.LIST]
+        person = asked[int(draw * 1000) % len(asked)] if asked else PEOPLE[0]
         if event is Event.ERASE:
             while not self._world.let_go(person):  # noqa: ASYNC110 (nothing tells when)
                 await anyio.sleep(1.0)
@@ -104,6 +109,18 @@ class Operator:
         team = self._world.teams[int(draw * 100) % len(self._world.teams)]
         database.write_now(lambda c: teams.rotate_secret(c, team, at=time.time()))
 
+    def _revoke(self, database: Database, draw: float, _person: str) -> None:
+        number = int(draw * 100) % len(NAMES)
+        keys = self._world.script_keys
+        old = keys[number]
+
+        def replace(connection: Connection) -> str:
+            api_keys.revoke(connection, api_keys.key_id_of(old), at=time.time())
+            return api_keys.create(connection, NAMES[number], at=time.time()).key
+
+        keys[number] = database.write_now(replace)
+        self._world.truth.revoked.add(old)
+
     def _suppress(self, database: Database, _draw: float, person: str) -> None:
         at = time.time()
         subject_requests.suppress(database, NamedSubject(profile=PROFILE + person), at=at)
@@ -117,7 +134,8 @@ class Operator:
         if suppressing:
             # The request that was erased cannot show any more that a call was begun before.
             self._world.truth.suppress(PROFILE + person, after=UNDER_WAY)
-        self._world.unscrubbed = not database.scrub_now()
+        if not database.scrub_now():
+            raise StorageFailed(StorageFault.BUSY)  # it is done again
 
     def _import(self, database: Database, draw: float, person: str) -> None:
         kind = EmailType.WORK if int(draw * 100) % 2 else EmailType.PERSONAL

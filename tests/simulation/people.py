@@ -167,6 +167,7 @@ class ListAsking:
             self.is_tried = True
             if not self.is_satisfied:
                 await anyio.sleep(AGAIN_SECONDS)
+        self.is_tried = True  # a face that died had perhaps just got the last answer
 
     async def _run_once(self, client: Any) -> None:
         began = self.world.wall_time()

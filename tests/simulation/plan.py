@@ -11,7 +11,7 @@ from tests.simulation.vendors import ENDS, HOSTS, PROFILE, TROUBLES
 
 __all__ = ["PROFILE", "Plan", "plan", "token_of"]
 
-VERSION = "1"
+VERSION = "2"
 """Of the tokens: another plan, or another order of draws, is another version."""
 EPOCH = 1_800_000_000.0
 """The time of the calendar at which each world begins."""
@@ -23,8 +23,8 @@ SHARE_OF_MCP = 0.15
 """Of the worlds: an MCP connection takes as long as the rest of a world."""
 TYPES = ("work", "work", "work", "personal")
 CREDITS = (1, 2, 10)
-POINTS = 120
-"""Events of an ordinary world: what happens in it does so at one of them."""
+POINTS = (20, 50, 120)
+"""Events of short and long worlds: what happens in one does so at one of them."""
 
 
 class Kind(StrEnum):
@@ -62,13 +62,23 @@ class Event(StrEnum):
     SUPPRESS = "suppress"
     ERASE = "erase"
     IMPORT = "import"
+    REVOKE = "revoke"
+    """The key of a team's scripts is revoked; there is another one for them."""
     ROTATE = "rotate"
     """The team's signing secret is rotated."""
 
 
 LATE = {NetworkFault.SLOW, NetworkFault.TWICE}
 """Faults after which a POST may arrive when its caller has an answer."""
-BY_OPERATOR = (Event.GRANT, Event.SUPPRESS, Event.ERASE, Event.ERASE, Event.IMPORT, Event.ROTATE)
+BY_OPERATOR = (
+    Event.GRANT,
+    Event.SUPPRESS,
+    Event.ERASE,
+    Event.ERASE,
+    Event.IMPORT,
+    Event.REVOKE,
+    Event.ROTATE,
+)
 FAULTS = (
     *3 * (Event.KILL,),
     *2 * (Event.KILL_AT_WRITE,),
@@ -80,6 +90,17 @@ FAULTS = (
     Event.DISK_FULL,
     Event.DISK_ERROR,
 )
+
+
+class Theme(StrEnum):
+    """Of what there is much in a world. Without themes, rare things hardly meet."""
+
+    NOTHING = "nothing"
+    NETWORK = "network"
+    MACHINES = "machines"
+    CALLBACKS = "callbacks"
+    OPERATOR = "operator"
+    LISTS = "lists"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,11 +168,15 @@ def plan(token: str) -> Plan:
     if version != VERSION:
         raise ValueError(f"the token is of version {version}, this is {VERSION}")
     draw = Random(f"{kind}-{seed}")  # noqa: S311
+    theme = draw.choice(tuple(Theme))
     is_team = Kind(kind) is Kind.TEAM
     faces = tuple(draw.choice((0, 0, 1)) * is_team for _ in range(draw.randint(1, 3)))
     vendors = tuple(draw.sample(sorted(HOSTS), draw.randint(1, len(HOSTS))))
-    questions = _questions(draw, len(faces), is_team=is_team)
-    exchanges = {draw.randrange(16): draw.choice(list(NetworkFault)) for _ in range(_few(draw))}
+    questions = _questions(draw, theme, len(faces), is_team=is_team)
+    exchanges = {
+        draw.randrange(16): draw.choice(list(NetworkFault))
+        for _ in range(_few(draw, much=theme is Theme.NETWORK))
+    }
     return Plan(
         token=token,
         kind=Kind(kind),
@@ -166,8 +191,11 @@ def plan(token: str) -> Plan:
         troubles={name: tuple(draw.choices(list(TROUBLES), k=_few(draw))) for name in vendors},
         vendor_seconds=draw.choice(((0.0, 0.1, 5.0), (0.1, 40.0))),
         exchanges=exchanges,
-        happenings=_happenings(draw, exchanges),
-        callback_answers=tuple(draw.choice((200, 503, 503, 0, 410)) for _ in range(2 * _few(draw))),
+        happenings=_happenings(draw, theme, exchanges),
+        callback_answers=tuple(
+            draw.choice((200, 503, 503, 0, 410))
+            for _ in range(2 * _few(draw, much=theme is Theme.CALLBACKS))
+        ),
         order=draw.getrandbits(32),
         era=_era(draw, questions),
     )
@@ -185,20 +213,20 @@ def _era(draw: Random, questions: tuple[Question, ...]) -> str | None:
     return draw.choice(ERAS)
 
 
-def _few(draw: Random) -> int:
-    return draw.choice((0, 0, 0, 1, 1, 2))
+def _few(draw: Random, *, much: bool = False) -> int:
+    return draw.choice((2, 3, 4) if much else (0, 0, 0, 1, 1, 2))
 
 
-def _questions(draw: Random, faces: int, *, is_team: bool) -> tuple[Question, ...]:
+def _questions(draw: Random, theme: Theme, faces: int, *, is_team: bool) -> tuple[Question, ...]:
     number = draw.randint(1, 4)
     ways = [*6 * [Asks.ONE], *2 * [Asks.SCRIPT] * is_team]
     hows = [draw.choice(ways) for _ in range(number)]
-    if draw.random() < 0.15:
-        hows[0] = Asks.LIST  # of two, one could spend the other's credit
-    return tuple(_question(draw, n, how, faces) for n, how in enumerate(hows))
+    if draw.random() < (1 if theme is Theme.LISTS else 0.05):
+        hows[:2] = [Asks.LIST] * min(number, draw.randint(1, 2))  # runs of the same list
+    return tuple(_question(draw, theme, n, how, faces) for n, how in enumerate(hows))
 
 
-def _question(draw: Random, number: int, how: Asks, faces: int) -> Question:
+def _question(draw: Random, theme: Theme, number: int, how: Asks, faces: int) -> Question:
     person = draw.choice(PEOPLE[: draw.choice((1, 3))])
     return Question(
         number=number,
@@ -209,21 +237,27 @@ def _question(draw: Random, number: int, how: Asks, faces: int) -> Question:
         type=draw.choice(TYPES),
         wait=draw.choice((0.0, 1.0, 50.0)),
         refresh=how is Asks.ONE and draw.random() < 0.1,
-        has_callback=draw.random() < 0.5,
+        has_callback=draw.random() < (0.9 if theme is Theme.CALLBACKS else 0.4),
         again=draw.random() < 0.3,
         patience=draw.choice((None, None, None, 0.01, 2.0)),
     )
 
 
-def _happenings(draw: Random, exchanges: dict[int, NetworkFault]) -> tuple[Happening, ...]:
-    events = [*draw.choices(FAULTS, k=_few(draw)), *draw.choices(BY_OPERATOR, k=_few(draw))]
+def _happenings(
+    draw: Random, theme: Theme, exchanges: dict[int, NetworkFault]
+) -> tuple[Happening, ...]:
+    events = [
+        *draw.choices(FAULTS, k=_few(draw, much=theme is Theme.MACHINES)),
+        *draw.choices(BY_OPERATOR, k=_few(draw, much=theme is Theme.OPERATOR)),
+    ]
     if Event.CLOCK in events:  # then nobody can say by its time what came before a suppression
         events = [event for event in events if event is not Event.SUPPRESS]
     if Event.SLOW_THREADS in events or not LATE.isdisjoint(exchanges.values()):
         # A POST that is accepted after an erasure brings the person back, as it should.
         events = [event for event in events if event is not Event.ERASE]
     return tuple(
-        Happening(point=draw.randrange(POINTS), event=event, draw=draw.random()) for event in events
+        Happening(point=draw.randrange(draw.choice(POINTS)), event=event, draw=draw.random())
+        for event in events
     )
 
 

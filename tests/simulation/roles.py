@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from mcp_enrichment.app.client import open_client
 from mcp_enrichment.app.service import database, running_service
-from mcp_enrichment.contract.errors import StorageFailed
+from mcp_enrichment.contract.errors import EnrichmentError, StorageFailed
 from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.rate_limit import RateLimit
 from tests.simulation.asgi import CUT, REFUSED, call
 from tests.simulation.assistant import assistant
 from tests.simulation.people import Asking, ListAsking, askings_of
-from tests.simulation.plan import Asks
+from tests.simulation.plan import Asks, Kind
 from tests.simulation.scripts import ScriptAsking
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ class Face(Role):
     @property
     def is_tried(self) -> bool:
         """Whether each of its people has got some answer, or gone away."""
-        return all(one.is_tried for one in (*self._askings, *self._scripts))
+        everybody = (*self._askings, *self._scripts)
+        return all(one.is_tried or one.is_satisfied for one in everybody)
 
     @property
     def is_satisfied(self) -> bool:
@@ -145,7 +147,16 @@ class Face(Role):
         async with opening as client, anyio.create_task_group() as tasks:
             for asking in self._askings:
                 tasks.start_soon(asking.run, client)
+            if self.world.plan.kind is Kind.EMBEDDED:
+                tasks.start_soon(self._call_at_the_end, client)
             await anyio.sleep_forever()
+
+    async def _call_at_the_end(self, client: Any) -> None:
+        """An embedded service goes on with the work of a dead one at its first call."""
+        while not self.world.happenings.is_over:  # noqa: ASYNC110 (nothing tells when)
+            await anyio.sleep(10.0)
+        with suppress(EnrichmentError):
+            await client.credits()
 
 
 class Service(Role):

@@ -51,7 +51,9 @@ class Simulation:
             trace = "\n".join(world.trace_lines)
             raise Failed(f"{trace}\n\n{type(error).__name__}: {error}\ntoken: {token}") from error
         finally:
+            logging.disable()  # what coroutines of dead processes say while they are closed
             world.close()
+            logging.disable(logging.NOTSET)
             self._boundary.world = None
             self._collect()
         return world
@@ -89,9 +91,13 @@ def _product_log(boundary: Boundary) -> Iterator[None]:
     logger, handler = logging.getLogger("mcp_enrichment"), _Log(boundary)
     propagates, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
+    # It reports that the connections of dead processes are closed.
+    pools = logging.getLogger("sqlalchemy.pool")
+    pools.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
+        pools.setLevel(logging.NOTSET)
         logger.removeHandler(handler)
         logger.propagate = propagates
 

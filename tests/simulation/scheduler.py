@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import inspect
+import math
 from collections import deque
+from contextlib import suppress
 from contextvars import Context
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import anyio._backends._asyncio as anyio_asyncio
 import sniffio
+from anyio.lowlevel import _run_vars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -47,9 +50,12 @@ class Scheduler:
         self.current: Process | None = None
         """The process whose code runs."""
         self.processes: list[Process] = []
+        self._started: list[Process] = []
         self.after_step: Callable[[], None] = lambda: None
         self.raised: list[BaseException] = []
         """What the programs of live processes have raised."""
+        self.soonest = math.inf
+        """No event and no timer is earlier."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._busy = 0
@@ -58,18 +64,25 @@ class Scheduler:
         """Start a process."""
         started = Process(self, name)
         self.processes.append(started)
+        self._started.append(started)
         return started
 
     def later(self, seconds: float, do: Callable[[], None]) -> None:
         """Call `do` outside every process after so many seconds."""
         heapq.heappush(self._events, (self.now + seconds, next(self._numbers), do))
+        self.soonest = min(self.soonest, self.now + seconds)
 
     def run(self, until: Callable[[], bool], *, seconds: float) -> None:
         """Run until the condition holds. Raises `Stuck` after so many seconds of virtual time."""
         deadline = self.now + seconds
         while not until():
-            self._pass_time(deadline)
-            if actors := self._actors():
+            self._busy += 1
+            actors = self._actors()
+            if not actors or self._busy > BUSY_STEPS:
+                self._go_on(deadline)
+            elif self.soonest <= self.now:
+                self._let_happen()
+            else:
                 (actors[0] if len(actors) == 1 else self.random.choice(actors))()
                 self.steps += 1
                 self.now += STEP_SECONDS
@@ -81,41 +94,42 @@ class Scheduler:
         """What can be done now: a step of a loop or of a thread."""
         actors = []
         for process in self.processes:
-            if process.loop.has_ready():
+            if process.loop._ready:
                 actors.append(process.step)
             if process.work:
                 actors.append(process.step_of_thread)
         return actors
 
-    def _pass_time(self, deadline: float) -> None:
-        """Let everything happen that is due; if nothing can be done now, go on to what is next."""
-        self._busy += 1
-        if any(p.work or p.loop.has_ready() for p in self.processes) and self._busy < BUSY_STEPS:
-            due = self._next_event()
-            if due is None or due > self.now:
-                return
-        else:
-            self._busy = 0
-            due = self._next_event()
-            if due is None or due > deadline:
-                raise Stuck(f"nothing more happens, {self.now:.0f} s after the start")
-        self.now = max(self.now, due)
+    def _go_on(self, deadline: float) -> None:
+        """Let the time pass until the next event."""
+        self._busy = 0
+        self._find_soonest()
+        if self.soonest > deadline:
+            raise Stuck(f"it has not ended {self.now:.0f} s after the start")
+        self.now = max(self.now, self.soonest)
+        self._let_happen()
+
+    def _let_happen(self) -> None:
+        """Let everything happen that is due."""
         while self._events and self._events[0][0] <= self.now:
             heapq.heappop(self._events)[2]()
         for process in self.processes:
             process.loop.wake_timers()
+        self._find_soonest()
 
-    def _next_event(self) -> float | None:
+    def _find_soonest(self) -> None:
         times = [self._events[0][0]] if self._events else []
         timers = (process.loop.next_timer() for process in self.processes)
         times += [when for when in timers if when is not None]
-        return min(times, default=None)
+        self.soonest = min(times, default=math.inf)
 
     def close(self) -> None:
         """End all processes."""
         for process in list(self.processes):
             process.kill()
         self._events.clear()
+        for process in self._started:
+            process.forget()
 
 
 class Process:
@@ -169,9 +183,21 @@ class Process:
         for do in reversed(self.at_death):
             do()
         self.at_death.clear()
+        _run_vars.pop(self.loop, None)
         for task in self.loop.tasks:
-            if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:
-                task.get_coro().close()  # else Python warns that it was never awaited
+            anyio_asyncio._task_states.pop(task, None)  # its values would keep their keys alive
+
+    def forget(self) -> None:
+        """Free the memory of a dead process. Its coroutines are closed against their will: what
+        they do then reaches nothing any more."""
+        loop = self.loop
+        for task in loop.tasks:
+            with suppress(BaseException):
+                task.get_coro().close()
+        loop.tasks.clear()
+        loop._ready.clear()
+        loop._scheduled.clear()
+        loop._closed = True  # `close` refuses, as a loop that is stepped counts as running
 
 
 class Thread:
@@ -208,8 +234,9 @@ class Loop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._scheduler.now
 
-    def has_ready(self) -> bool:
-        return bool(self._ready)
+    def call_at(self, when: float, *args: Any, **options: Any) -> asyncio.TimerHandle:
+        self._scheduler.soonest = min(self._scheduler.soonest, when)
+        return super().call_at(when, *args, **options)
 
     def run_next(self) -> None:
         handle = self._ready.popleft()

@@ -39,7 +39,7 @@ class ScriptAsking(Asking):
         await anyio.sleep(self.question.at)
         transport = self.world.network.transport()
         async with httpx.AsyncClient(base_url="https://team.example", transport=transport) as http:
-            http.headers["x-api-key"] = self.world.key_of(self.question.face)
+            http.headers["x-api-key"] = self.world.script_key(self.question.face)
             self.is_begun = True
             while not self.is_satisfied:
                 if self.person in self.world.gone:
@@ -70,7 +70,8 @@ class ScriptAsking(Asking):
 
     async def _call(self, http: httpx.AsyncClient) -> None:
         await self._pry(http)
-        began = self.world.wall_time()
+        began, key = self.world.wall_time(), http.headers["x-api-key"]
+        is_revoked = key in self.world.truth.revoked
         if self._id:
             answer = await http.get(f"{ENRICHMENTS}/{self._id}")
         else:
@@ -80,7 +81,9 @@ class ScriptAsking(Asking):
         if not answer.is_success:
             self.world.trace(f"{self.name} is refused", answer.status_code)
             self.is_satisfied = answer.status_code in REFUSED_FOR_GOOD
+            http.headers["x-api-key"] = self.world.script_key(self.question.face)
             return
+        assert not is_revoked, "a revoked key is accepted"
         body = answer.json()
         self._id = body["_id"]
         result: Any = SimpleNamespace(

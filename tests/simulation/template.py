@@ -27,6 +27,8 @@ class Template:
         self._folder = folder / f"template-{credits}"
         self._credits = credits
         self.keys: list[str] = []
+        """Of each team, for its faces."""
+        self.script_keys: list[str] = []
         (self._folder / "data").mkdir(parents=True)
         database = open_sqlite(self._folder / "data" / "enrichment.db")
         database.write_now(self._fill)
@@ -35,7 +37,8 @@ class Template:
     def _fill(self, connection: Connection) -> None:
         for name, team_id in zip(NAMES, TEAM_IDS, strict=True):
             assert teams.add(connection, name, self._credits, at=MADE_AT) == team_id
-            self.keys.append(api_keys.create(connection, name, at=MADE_AT).key)
+            for keys in (self.keys, self.script_keys):
+                keys.append(api_keys.create(connection, name, at=MADE_AT).key)
 
     def copy_to(self, folder: Path) -> None:
         """Replace the files of the world before."""

@@ -41,7 +41,7 @@ def test_each_mutant_says_in_a_sentence_which_promise_it_breaks() -> None:
     ("name", "invariant"),
     [
         ("attempt-not-stored", "callbacks_are_tried_three_times_at_most"),
-        ("call-not-stored", "no_vendor_is_paid_twice"),
+        ("credit-not-held", "credits_are_conserved"),
     ],
 )
 def test_the_simulation_finds_a_planted_fault(name: str, invariant: str, tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ class Truth:
         self.callbacks: list[ReceivedCallback] = []
         self.suppressed: dict[str, float] = {}
         self.erased: set[str] = set()
+        self.revoked: set[str] = set()
+        """Keys."""
 
     def suppress(self, profile: str, *, after: float = 0.0) -> None:
         """From now on, or so many seconds later, nobody is given an address of the person."""

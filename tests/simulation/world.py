@@ -48,8 +48,7 @@ class World:
         """Whether a process has committed something in this step."""
         self.gone: set[str] = set()
         """People about whom nobody asks any more, as they are to be erased."""
-        self.unscrubbed = False
-        """Whether the remains of an erasure are still in the files."""
+        self.script_keys = list(template.script_keys)
         self.clocks: dict[str, float] = {}
         """How far the clock of a machine is off, by its name."""
         self._seen_end = -1
@@ -84,8 +83,9 @@ class World:
     def team_of(self, face: int) -> int:
         return TEAM_IDS[self.plan.faces[face]]
 
-    def key_of(self, face: int) -> str:
-        return self.template.keys[self.plan.faces[face]]
+    def script_key(self, face: int) -> str:
+        """The valid key of the scripts beside a face."""
+        return self.script_keys[self.plan.faces[face]]
 
     @property
     def database(self) -> Path:

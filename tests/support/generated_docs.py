@@ -33,7 +33,7 @@ PAGES = (
         for page in ("http", "install", "library", "privacy", "sources", "vendors")
     ),
 )
-OF_HTTP = ("public_url", "http_", "push_", "oauth_")
+OF_HTTP = ("public_url", "server_card_", "ai_catalog_", "http_", "push_", "oauth_")
 """Prefixes of the settings of MCP over HTTP."""
 OF_PRIVACY = ("answer_", "contact_", "privacy_")
 """Prefixes of the settings on how long personal data is kept."""
@@ -42,6 +42,12 @@ OF_SOURCES = ("sources", "source_limits", "check_mx", "stop_", "prices", "curren
 PUBLISHED = {
     ROOT / "server.json": package_listings.server_json,
     ROOT / "packaging" / "mcpb" / "manifest.json": package_listings.manifest,
+    ROOT
+    / "packaging"
+    / "claude-plugin"
+    / ".claude-plugin"
+    / "plugin.json": package_listings.plugin,
+    ROOT / ".claude-plugin" / "marketplace.json": package_listings.marketplace,
 }
 SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 

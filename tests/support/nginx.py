@@ -21,8 +21,11 @@ NO_NGINX = (
 
 
 @contextmanager
-def nginx(ports: Mapping[str, int], folder: Path) -> Iterator[None]:
-    """The nginx of `deploy/` in front of the processes on these ports, by name."""
+def nginx(ports: Mapping[str, int], folder: Path, *, address: str = "127.0.0.1") -> Iterator[None]:
+    """The nginx of `deploy/` in front of the processes on these ports, by name.
+
+    `address`: from which it connects to them, as a container has one of its own.
+    """
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         do_without(NO_NGINX)
@@ -31,8 +34,9 @@ def nginx(ports: Mapping[str, int], folder: Path) -> Iterator[None]:
         text = text.replace(name, f"127.0.0.1:{ports[name.partition(':')[0]]}")
     text = text.replace("listen 8080;", f"listen 127.0.0.1:{ports['nginx']};")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    (folder / "nginx.conf").write_text(text.replace("http {", f"http {{ {temporary}", 1))
+    added = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    added += f"proxy_bind {address};"
+    (folder / "nginx.conf").write_text(text.replace("http {", f"http {{ {added}", 1))
     here = f"daemon off; pid {folder}/pid; error_log {folder}/error.log;"
     command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", here]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:

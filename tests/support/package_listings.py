@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mcp_enrichment import PROGRAM, __version__
+from mcp_enrichment.mcp.http.discovery import DESCRIPTION, REGISTRY_NAME, TITLE
 from mcp_enrichment.mcp.tools import TOOLS
 from mcp_enrichment.settings import Settings
 from mcp_enrichment.settings.types import LogLevel
@@ -17,11 +18,7 @@ from mcp_enrichment.setup.entry import new_entry
 if TYPE_CHECKING:
     from mcp_enrichment.mcp.tools import Tool
 
-REGISTRY_NAME = "io.github.mcp-enrichment/mcp-enrichment"
-"""The namespace must be one that the publisher owns; the README has the same name."""
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
-TITLE = "LinkedIn email enrichment"
-DESCRIPTION = "Finds the work or personal email of a LinkedIn profile; never pays for one twice."
 FROM_THE_INDEX = ("uvx", PROGRAM)
 """The command with which a client starts a server that is not installed."""
 FORMATS = {"api_key_file": "filepath", "data_dir": "filepath", "state_dir": "filepath"}
@@ -45,6 +42,36 @@ def server_json() -> dict[str, Any]:
                 "runtimeHint": "uvx",
                 "transport": {"type": "stdio"},
                 "environmentVariables": [_variable(name) for name in ASKED_FOR],
+            }
+        ],
+    }
+
+
+def plugin() -> dict[str, Any]:
+    """The plugin for Claude Code: the server, and the skill in the folder beside it."""
+    command, *arguments = FROM_THE_INDEX
+    return {
+        "name": PROGRAM,
+        "version": __version__,
+        "description": DESCRIPTION,
+        "author": {"name": "The authors of mcp-enrichment"},
+        "license": "MIT",
+        "keywords": ["mcp", "email", "enrichment", "linkedin"],
+        "mcpServers": {ENTRY: {"command": command, "args": arguments}},
+    }
+
+
+def marketplace() -> dict[str, Any]:
+    """The marketplace that offers the plugin: the repository itself."""
+    return {
+        "name": PROGRAM,
+        "owner": {"name": "The authors of mcp-enrichment"},
+        "metadata": {"description": TITLE},
+        "plugins": [
+            {
+                "name": PROGRAM,
+                "source": "./packaging/claude-plugin",
+                "description": DESCRIPTION,
             }
         ],
     }

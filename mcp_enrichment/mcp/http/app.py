@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from mcp_enrichment.mcp.http.allowed_hosts import AllowedHosts
     from mcp_enrichment.mcp.http.auth.authenticator import Authenticator, ProtectedResource
     from mcp_enrichment.mcp.http.auth.principal import Principal
+    from mcp_enrichment.mcp.http.discovery import Discovery
     from mcp_enrichment.mcp.http.webhook_route import WebhookRoute
 
 MCP_PATH = "/mcp"
@@ -86,6 +87,8 @@ class HTTPConfig:
     """Set if tokens of an issuer are accepted."""
     webhooks: WebhookRoute | None = None
     """Set if a vendor sends webhooks."""
+    discovery: Discovery | None = None
+    """Set if there is a public URL."""
 
 
 @asynccontextmanager
@@ -96,12 +99,12 @@ async def http_app(server: Server[Any], config: HTTPConfig) -> AsyncIterator[ASG
     streaming, plain = (_manager(server, plain=plain) for plain in (False, True))
     endpoint = _Endpoint(config, streaming.handle_request, plain.handle_request)
     prefixes = {"", urlsplit(config.public_url or "").path}
-    routes = [route for prefix in prefixes for route in _routes(prefix, endpoint, config.webhooks)]
+    routes = [route for prefix in prefixes for route in _routes(prefix, endpoint, config)]
     routes += config.resource.routes() if config.resource else ()
     async with streaming.run(), plain.run():
-        yield _with_middleware(
-            routes, config.names, exempt={prefix + HEALTH for prefix in prefixes}
-        )
+        public = {HEALTH, *(config.discovery.paths if config.discovery else ())}
+        exempt = {prefix + path for prefix in prefixes for path in public}
+        yield _with_middleware(routes, config.names, exempt=exempt)
 
 
 def _manager(server: Server[Any], *, plain: bool) -> StreamableHTTPSessionManager:
@@ -114,12 +117,14 @@ def _manager(server: Server[Any], *, plain: bool) -> StreamableHTTPSessionManage
     )
 
 
-def _routes(prefix: str, endpoint: _Endpoint, webhooks: WebhookRoute | None) -> Iterator[Route]:
+def _routes(prefix: str, endpoint: _Endpoint, config: HTTPConfig) -> Iterator[Route]:
     for path in (MCP_PATH, f"{MCP_PATH}/"):
         yield Route(prefix + path, endpoint)
     yield Route(prefix + HEALTH, _health)
-    if webhooks:
-        yield Route(f"{prefix}{WEBHOOKS}/{{token}}", webhooks.take, methods=["POST"])
+    if config.webhooks:
+        yield Route(f"{prefix}{WEBHOOKS}/{{token}}", config.webhooks.take, methods=["POST"])
+    if config.discovery:
+        yield from config.discovery.routes(prefix)
 
 
 def _with_middleware(routes: list[Route], names: AllowedHosts, *, exempt: set[str]) -> Starlette:

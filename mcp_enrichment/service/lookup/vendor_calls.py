@@ -91,6 +91,8 @@ def _claim_or_stored(
     claim_token: str,
 ) -> SourceCall | SourceOutcome | Reschedule:
     """The row of the call that is to be made now, or the result without a call."""
+    if not source_call_table.lock_if_running(connection, request.id):
+        return Reschedule(0.0)  # the request is completed, or erased: no vendor is asked for it
     now = service.clock()
     stored = source_call_table.of_request(connection, request.id).get(vendor.name)
     if stored is None or _may_be_called(stored, vendor, now=now):
@@ -127,8 +129,6 @@ def _is_in_flight(stored: SourceCall, *, now: float) -> bool:
 def _claim(
     connection: Connection, mine: SourceCall, *, replacing: SourceCall | None
 ) -> SourceCall | SourceOutcome | Reschedule:
-    if not source_call_table.lock_if_running(connection, mine.request_id):
-        return Reschedule(0.0)  # the request is completed: nothing more is paid for it
     paused_result = circuit_breaker.open_circuit(connection, mine.source, now=mine.requested_at)
     if paused_result:
         return paused_result

@@ -110,5 +110,8 @@ def hunt(folder: Path, mutant: Mutant | None, *, first: int, at_most: int, times
 def _each(of: partial[Hunt], all_: Sequence[Mutant]) -> Iterator[Hunt]:
     """The hunts, each once it is done."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for hunted in as_completed([pool.submit(of, mutant) for mutant in all_]):
-            yield hunted.result()
+        hunts = [pool.submit(of, mutant) for mutant in all_]
+        try:
+            yield from (hunted.result() for hunted in as_completed(hunts))
+        finally:  # one that does not start ends them all
+            pool.shutdown(cancel_futures=True)
