@@ -75,9 +75,9 @@ def setup(
 
 
 def _print(client: ChatClient, entry: dict[str, Any]) -> None:
-    if environment := entry.get("env"):
+    if environment := entry.get(client.environment):
         shown = {name: REDACTED if is_secret(name, v) else v for name, v in environment.items()}
-        entry = entry | {"env": shown}
+        entry = entry | {client.environment: shown}
     click.echo(with_entry(client, None, entry), nl=False)
 
 
@@ -109,7 +109,7 @@ def _write(
         backup = file.content or b""
         if before != (file.text or ""):
             backup, kept = before.encode(), "as it was, without its keys,"
-    file.change(text.encode(), backup=backup, private=holds_secrets(entry))
+    file.change(text.encode(), backup=backup, private=holds_secrets(client, entry))
     click.echo(f"Wrote the server {client.path[-1]!r} into {file.path}")
     if file.content is not None:
         click.echo(f"The file {kept} is kept in {file.backup}; --undo goes back to it.")

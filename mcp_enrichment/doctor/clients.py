@@ -16,7 +16,7 @@ from mcp_enrichment.doctor import Finding, note, ok, wrong
 from mcp_enrichment.setup import config_file
 from mcp_enrichment.setup.clients import CLIENTS, Machine
 from mcp_enrichment.setup.config_file import SetupError
-from mcp_enrichment.setup.entry import is_ours
+from mcp_enrichment.setup.entry import command_line, is_ours
 from mcp_enrichment.setup.formats import UnreadableConfig
 
 if TYPE_CHECKING:
@@ -72,12 +72,11 @@ def _examined(name: str, client: ChatClient) -> Finding | None:
 
 async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float:
     """The problem of an entry, or the seconds of its start."""
-    command = [str(word) for word in (entry.get("command"), *(entry.get("args") or ()))]
     began = time.monotonic()
     try:
         with anyio.fail_after(ANSWER_SECONDS):
             done = await anyio.run_process(
-                command,
+                command_line(entry),
                 input=INITIALIZE_REQUEST,
                 check=False,
                 env=_environment(client, entry),
@@ -100,7 +99,7 @@ async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float
 def _environment(client: ChatClient, entry: Mapping[str, Any]) -> dict[str, str]:
     """The environment of the server. Values that the client fills in are unknown, and left out."""
     given = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    named = entry.get("env")
+    named = entry.get(client.environment)
     for name, value in (named if isinstance(named, dict) else {}).items():
         if not (client.fills_placeholders and text_problem(str(value))):
             given[name] = str(value)

@@ -53,8 +53,12 @@ class ChatClient:
     servers: str = "mcpServers"
     """The key of the object or table of servers."""
     format: ConfigFormat = JSON
-    states_type: bool = False
-    """Whether an entry contains `type: stdio`."""
+    type: str | None = None
+    """The `type` of an entry, if entries have one."""
+    environment: str = "env"
+    """The key of an entry's environment variables."""
+    joins_command: bool = False
+    """Whether `command` is one list, of the command and its arguments."""
     fills_placeholders: bool = False
     """Whether the client replaces `${…}` in values before it starts a server."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -99,6 +103,19 @@ def _vscode(machine: Machine) -> Sequence[PurePath]:
     return [machine.app_data / release / "User" / "mcp.json" for release in releases]
 
 
+def _opencode(machine: Machine) -> Sequence[PurePath]:
+    """It follows XDG on every system, and reads this file beside the `opencode.jsonc` that it makes
+    at its first start."""
+    return [machine.folder("XDG_CONFIG_HOME", ".config") / "opencode" / "opencode.json"]
+
+
+def _cline(machine: Machine) -> Sequence[PurePath]:
+    """The file of its command line. Its data folder may be moved alone."""
+    folder = machine.folder("CLINE_DIR", ".cline")
+    data = machine.folder("CLINE_DATA_DIR", str(folder / "data"))
+    return [data / "settings" / "cline_mcp_settings.json"]
+
+
 CLIENTS = {
     "claude-desktop": ChatClient(
         title="Claude Desktop", candidates=_claude_desktop, format=STRICT_JSON
@@ -108,7 +125,7 @@ CLIENTS = {
         # The user's own file, which applies to all projects.
         candidates=lambda machine: [machine.folder("CLAUDE_CONFIG_DIR") / ".claude.json"],
         format=STRICT_JSON,
-        states_type=True,
+        type="stdio",
         fills_placeholders=True,
     ),
     "cursor": ChatClient(
@@ -120,7 +137,7 @@ CLIENTS = {
         title="VS Code",
         candidates=_vscode,
         servers="servers",
-        states_type=True,
+        type="stdio",
         fills_placeholders=True,
     ),
     "windsurf": ChatClient(
@@ -138,5 +155,40 @@ CLIENTS = {
         # Codex starts a session without the tools of a server that is not ready within about one
         # second, and does not say so. It waits for a required server.
         defaults={"startup_timeout_sec": 30, "required": True},
+    ),
+    "gemini-cli": ChatClient(
+        title="Gemini CLI",
+        candidates=lambda machine: [
+            machine.folder("GEMINI_CLI_HOME") / ".gemini" / "settings.json"
+        ],
+        fills_placeholders=True,
+    ),
+    "qwen-code": ChatClient(
+        title="Qwen Code",
+        candidates=lambda machine: [machine.folder("QWEN_HOME", ".qwen") / "settings.json"],
+        fills_placeholders=True,
+    ),
+    "opencode": ChatClient(
+        title="opencode",
+        candidates=_opencode,
+        servers="mcp",
+        type="local",
+        environment="environment",
+        joins_command=True,
+        fills_placeholders=True,
+    ),
+    "copilot-cli": ChatClient(
+        title="Copilot CLI",
+        candidates=lambda machine: [machine.folder("COPILOT_HOME", ".copilot") / "mcp-config.json"],
+        type="local",
+        fills_placeholders=True,
+        defaults={"tools": ["*"]},
+    ),
+    "cline": ChatClient(
+        title="Cline",
+        candidates=_cline,
+        format=STRICT_JSON,
+        # Without this, Cline lists a server that does not answer within 1.5 seconds without tools.
+        defaults={"timeout": 60},
     ),
 }

@@ -20,7 +20,7 @@ from mcp_enrichment.settings import Settings
 from mcp_enrichment.setup.config_file import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mcp_enrichment.setup.clients import ChatClient
 
@@ -56,9 +56,14 @@ def is_ours(entry: object) -> bool:
     """Whether an entry of a configuration starts this program, whatever its installation."""
     if not isinstance(entry, dict):
         return False
-    arguments = entry.get("args")
-    words = [entry.get("command"), *(arguments if isinstance(arguments, list) else ())]
-    return any(PROGRAM in str(word).replace("_", "-") for word in words)
+    return any(PROGRAM in word.replace("_", "-") for word in command_line(entry))
+
+
+def command_line(entry: Mapping[str, Any]) -> list[str]:
+    """The command of an entry and its arguments, whether they are one list or two values."""
+    command, arguments = entry.get("command"), entry.get("args")
+    words = command if isinstance(command, list) else [command]
+    return [str(word) for word in (*words, *(arguments if isinstance(arguments, list) else ()))]
 
 
 def is_secret(variable: str, value: object) -> bool:
@@ -98,13 +103,15 @@ def _uvx_command() -> list[str]:
 
 
 def new_entry(
-    client: ChatClient, command_line: Sequence[str], environment: dict[str, str]
+    client: ChatClient, words: Sequence[str], environment: dict[str, str]
 ) -> dict[str, Any]:
-    """Our entry in the form that the client reads."""
-    command, *arguments = command_line
-    stated = {"type": "stdio"} if client.states_type else {}
-    variables = {"env": environment} if environment else {}
-    started = {"command": command, "args": arguments}
+    """Our entry in the form that the client reads. `words`: the command and its arguments."""
+    stated = {"type": client.type} if client.type else {}
+    variables = {client.environment: environment} if environment else {}
+    command, *arguments = words
+    started: dict[str, Any] = {"command": command, "args": arguments}
+    if client.joins_command:
+        started = {"command": list(words)}
     return stated | started | dict(client.defaults) | variables
 
 
@@ -128,7 +135,7 @@ def with_entry(client: ChatClient, text: str | None, entry: dict[str, Any]) -> s
 def without_secrets(client: ChatClient, text: str) -> str:
     """Remove the keys and other secrets of ours from our entry in the text. Raises
     `UnreadableConfig`."""
-    environment = (*client.path, "env")
+    environment = (*client.path, client.environment)
     for variable in kept_variables(client, text, {}) if has_entry(client, text) else ():
         if is_secret(variable, client.format.at(text, (*environment, variable))):
             text = client.format.remove(text, (*environment, variable))
@@ -137,14 +144,15 @@ def without_secrets(client: ChatClient, text: str) -> str:
 
 def kept_variables(client: ChatClient, text: str, entry: dict[str, Any]) -> list[str]:
     """Our variables in the text's entry that are not in this one."""
-    present = client.format.at(text, (*client.path, "env"))
+    present = client.format.at(text, (*client.path, client.environment))
     named = present if isinstance(present, dict) else {}
-    return [v for v in named if v.startswith("ENRICHMENT_") and v not in entry.get("env", {})]
+    ours = entry.get(client.environment, {})
+    return [v for v in named if v.startswith("ENRICHMENT_") and v not in ours]
 
 
-def holds_secrets(entry: dict[str, Any]) -> bool:
+def holds_secrets(client: ChatClient, entry: dict[str, Any]) -> bool:
     """Whether only the owner may read the entry."""
-    return any(is_secret(*variable) for variable in entry.get("env", {}).items())
+    return any(is_secret(*variable) for variable in entry.get(client.environment, {}).items())
 
 
 def has_entry(client: ChatClient, text: str | None) -> bool:

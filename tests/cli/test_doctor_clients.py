@@ -55,6 +55,15 @@ def test_each_clients_entry_is_started_with_its_own_settings_and_told(
     assert "refuses every call: ENRICHMENT_API_KEY: it holds" in told["Claude Desktop"].says
 
 
+def test_an_entry_whose_command_is_one_list_is_started_with_its_settings_too(home: Path) -> None:
+    written(home, "opencode")
+    [found] = examined()
+    assert found.state == "ok"
+    written(home, "opencode", environment={"ENRICHMENT_RATE_LIMIT": "many"})
+    [found] = examined()
+    assert "refuses every call: ENRICHMENT_RATE_LIMIT" in found.says
+
+
 def test_a_value_that_the_client_fills_in_is_no_mistake(home: Path) -> None:
     written(home, "vscode", env={"ENRICHMENT_API_KEY": "${input:key}"})
     [found] = examined()

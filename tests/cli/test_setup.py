@@ -36,7 +36,23 @@ LINUX = {
     "vscode": (".config/Code/User/mcp.json", PLAIN.replace("mcpServers", "servers")),
     "windsurf": (".codeium/windsurf/mcp_config.json", PLAIN),
     "codex": (".codex/config.toml", TOML),
+    "gemini-cli": (".gemini/settings.json", PLAIN),
+    "qwen-code": (".qwen/settings.json", PLAIN),
+    "opencode": (".config/opencode/opencode.json", PLAIN.replace("mcpServers", "mcp")),
+    "copilot-cli": (".copilot/mcp-config.json", PLAIN),
+    "cline": (".cline/data/settings/cline_mcp_settings.json", PLAIN),
 }
+MOVES = {
+    "XDG_CONFIG_HOME",
+    "CLAUDE_CONFIG_DIR",
+    "CODEX_HOME",
+    "GEMINI_CLI_HOME",
+    "QWEN_HOME",
+    "COPILOT_HOME",
+    "CLINE_DIR",
+    "CLINE_DATA_DIR",
+}
+"""Variables that move a client's configuration."""
 NO_FOLDERS = {"DATA_DIR": "", "STATE_DIR": ""}
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="its files are Linux's")
 
@@ -45,8 +61,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="its files are L
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home in which every client has run once."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    for moved in ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME"):
-        monkeypatch.delenv(moved, raising=False)
+    for variable in MOVES:
+        monkeypatch.delenv(variable, raising=False)
     for file, _ in LINUX.values():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     return tmp_path
@@ -71,8 +87,15 @@ def mode_of(file: Path) -> int:
 def entry_in(file: Path) -> dict[str, Any]:
     """Our entry in a file without comments."""
     load = tomllib.loads if file.suffix == ".toml" else json.loads
-    servers: dict[str, Any] = next(v for k, v in load(file.read_text()).items() if "ervers" in k)
-    return dict(servers["enrichment"])
+    parts = [part for part in load(file.read_text()).values() if isinstance(part, dict)]
+    [entry] = [part["enrichment"] for part in parts if "enrichment" in part]
+    return dict(entry)
+
+
+def variables_in(file: Path) -> dict[str, str]:
+    """The environment variables of our entry, which opencode has under another key."""
+    entry = entry_in(file)
+    return dict(entry.get("env") or entry.get("environment") or {})
 
 
 @pytest.mark.parametrize("client", LINUX)
@@ -109,11 +132,15 @@ def test_a_file_that_is_missing_is_made_and_its_entry_starts_the_server(
     assert shell.run("setup", client, DATA_DIR=str(data)).code == 0
     assert mode_of(file) == 0o600
     entry = entry_in(file)
-    assert entry.get("type", "stdio") == "stdio"
-    assert entry["env"]["ENRICHMENT_DATA_DIR"] == str(data)
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home)} | entry["env"]
+    command = entry["command"]
+    if client != "opencode":  # which has one list for both
+        command = [command, *entry["args"]]
+    is_local = client in ("opencode", "copilot-cli")
+    assert entry.get("type", "stdio") == ("local" if is_local else "stdio")
+    assert variables_in(file)["ENRICHMENT_DATA_DIR"] == str(data)
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home)} | variables_in(file)
     started = subprocess.run(
-        [entry["command"], *entry["args"]],
+        command,
         env=environment, cwd="/", input=HELLO, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert json.loads(started.stdout)["result"]["serverInfo"]["name"] == "mcp-enrichment"

@@ -140,6 +140,17 @@ def test_codex_is_told_to_wait_for_the_server_unless_its_owner_decided_otherwise
     assert entry["env"] == {"ENRICHMENT_LOG_LEVEL": "info"}
 
 
+def test_cline_is_told_to_wait_for_the_server_unless_its_owner_decided_otherwise(
+    home: Path, shell: Shell
+) -> None:
+    file = home / LINUX["cline"][0]
+    shell.run("setup", "cline", **NO_FOLDERS)
+    assert entry_in(file)["timeout"] == 60
+    file.write_text(file.read_text().replace('"timeout": 60', '"timeout": 90'))
+    shell.run("setup", "cline", **NO_FOLDERS, LOG_LEVEL="info")
+    assert entry_in(file)["timeout"] == 90
+
+
 CODEX = {
     "a nan": "a = nan\n[tui]\nb = [-nan, 1.5]\n",
     "a number that is too large": "a = 1e400\nb = -1e400\n",

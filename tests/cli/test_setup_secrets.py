@@ -17,6 +17,7 @@ from tests.cli.test_setup import (
     home,
     mode_of,
     pytestmark,
+    variables_in,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ SECRETS = {
 }
 
 
-@pytest.mark.parametrize("client", ["cursor", "codex"])
+@pytest.mark.parametrize("client", ["cursor", "codex", "opencode"])
 def test_every_secret_is_a_key_and_what_stdio_does_not_use_is_left_out(
     client: str, home: Path, shell: Shell
 ) -> None:
@@ -43,13 +44,13 @@ def test_every_secret_is_a_key_and_what_stdio_does_not_use_is_left_out(
         undecided = shell.run("setup", client, **{name: SECRETS[name]})
         assert f"ENRICHMENT_{name}" in undecided.refused(code=2)
         assert shell.run("setup", client, "--without-key", **NO_FOLDERS, **SECRETS).code == 0
-        assert entry_in(file).get("env") is None
+        assert variables_in(file) == {}
     settings = NO_FOLDERS | SECRETS | {"SOURCES": "contacts,hunter"}
     shown = shell.run("setup", client, "--print", "--with-key", **settings)
     assert "planted" not in shown.out + shown.err
     assert shell.run("setup", client, "--with-key", **settings).code == 0
     kept = {"DATABASE_URL", "PRIVACY_KEY", "HUNTER_API_KEY", "SOURCES"}
-    assert entry_in(file)["env"] == {f"ENRICHMENT_{name}": settings[name] for name in kept}
+    assert variables_in(file) == {f"ENRICHMENT_{name}": settings[name] for name in kept}
 
 
 def test_an_entry_that_could_not_start_for_want_of_a_vendors_key_is_not_written(
@@ -66,7 +67,7 @@ def test_an_entry_that_could_not_start_for_want_of_a_vendors_key_is_not_written(
     assert shell.run("setup", "cursor", **in_a_file).code == 0
 
 
-@pytest.mark.parametrize("client", ["cursor", "codex"])
+@pytest.mark.parametrize("client", ["cursor", "codex", "opencode"])
 def test_without_key_removes_the_keys_of_an_earlier_entry_and_says_what_stays(
     client: str, home: Path, shell: Shell
 ) -> None:
@@ -77,7 +78,7 @@ def test_without_key_removes_the_keys_of_an_earlier_entry_and_says_what_stays(
     told = shell.run("setup", client, "--without-key", **NO_FOLDERS)
     assert told.code == 0
     assert "ENRICHMENT_API_URL" in told.err
-    assert entry_in(file)["env"] == {
+    assert variables_in(file) == {
         "ENRICHMENT_API_URL": "https://team.example",
         "OF_ANOTHER_PROGRAM": "k" * 32,
     }

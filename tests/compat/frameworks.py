@@ -29,11 +29,20 @@ class Framework:
 
     program: str
     """Its file in `clients/frameworks/`, without the suffix."""
+    title: str
+    package: str
+    """Its own package, among `packages`."""
     packages: tuple[str, ...] = TOGETHER
     fills_in: bool = False
     """Whether its model must give every argument, optional ones too."""
     makes_models: bool = False
     """Whether it makes a model of each schema and marks optional arguments in its own way."""
+
+    @property
+    def requirement(self) -> str:
+        """Its own package with its versions."""
+        [own] = [one for one in self.packages if one.startswith(f"{self.package}>")]
+        return own
 
     def command(self, tools: Toolbox) -> list[str]:
         """The command that starts the program, with the framework installed."""
@@ -45,12 +54,22 @@ class Framework:
 
 
 FRAMEWORKS = (
-    Framework(program="gemini", packages=ON_THE_NEWEST_SDK),
-    Framework(program="llamaindex", packages=ON_THE_NEWEST_SDK, makes_models=True),
-    Framework(program="openai_strict", fills_in=True),
-    Framework(program="langchain"),
-    Framework(program="strands_bedrock"),
-    Framework(program="adk"),
-    Framework(program="smolagents_code", fills_in=True),
-    Framework(program="autogen", makes_models=True),
+    Framework(
+        program="gemini", title="Google Gen AI", package="google-genai", packages=ON_THE_NEWEST_SDK
+    ),
+    Framework(
+        program="llamaindex",
+        title="LlamaIndex",
+        package="llama-index-tools-mcp",
+        packages=ON_THE_NEWEST_SDK,
+        makes_models=True,
+    ),
+    Framework(
+        program="openai_strict", title="OpenAI Agents", package="openai-agents", fills_in=True
+    ),
+    Framework(program="langchain", title="LangChain", package="langchain-mcp-adapters"),
+    Framework(program="strands_bedrock", title="Strands", package="strands-agents"),
+    Framework(program="adk", title="Google ADK", package="google-adk"),
+    Framework(program="smolagents_code", title="smolagents", package="smolagents", fills_in=True),
+    Framework(program="autogen", title="AutoGen", package="autogen-ext[mcp]", makes_models=True),
 )

@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import expect
 
 from mcp_enrichment.settings import Settings
+from tests.compat.judges import EXT_APPS
 from tests.compat.toolbox import ran
 from tests.mcp.faces import face
 from tests.support.app_host import app_host, on_the_wire, through
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.compat
 
-EXT_APPS, ESBUILD = "@modelcontextprotocol/ext-apps", "esbuild"
+ESBUILD = "esbuild@~0.25.0"
+APPS = EXT_APPS.rpartition("@")[0]
 SCHEMA = "dist/src/generated/schema.json"
 PROGRAM = Path(__file__).parent / "clients" / "app_bridge.mjs"
 DEFINITIONS = {
@@ -42,14 +44,14 @@ DEFINITIONS = {
 @pytest.fixture(scope="module")
 def package(tools: Toolbox) -> Path:
     """The folder of the reference implementation."""
-    return tools.npm(f"{EXT_APPS}@~2.0.4", f"{ESBUILD}@~0.25.0")
+    return tools.npm(EXT_APPS, ESBUILD)
 
 
 @pytest.fixture(scope="module")
 def script(tools: Toolbox, package: Path) -> str:
     """The chat's program and what it imports, as one script."""
     copied = shutil.copy(PROGRAM, package)
-    esbuild = package / "node_modules" / ESBUILD / "bin" / ESBUILD
+    esbuild = package / "node_modules" / "esbuild" / "bin" / "esbuild"
     made = ran(str(esbuild), copied, "--bundle", "--format=iife", "--log-level=error")
     assert made.code == 0, made
     return made.out
@@ -85,7 +87,7 @@ async def test_a_list_is_found_in_the_reference_chat_with_valid_messages_only(
         assert sent["contents"][0]["resource"]["text"].count("\r\n") == 3
         await host.heard("ui/update-model-context")
         said = await host.page.evaluate("heard")
-    schema = json.loads((package / "node_modules" / EXT_APPS / SCHEMA).read_text("utf-8"))
+    schema = json.loads((package / "node_modules" / APPS / SCHEMA).read_text("utf-8"))
     methods = {one["method"] for one in said if "method" in one}
     assert methods == {*DEFINITIONS, "tools/call"}
     for one in said:

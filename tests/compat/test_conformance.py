@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.compat.judges import CONFORMANCE
 from tests.compat.judging import BASELINES, LINE, found, listed, strike
 from tests.compat.servers import over_http
 from tests.compat.toolbox import ran
@@ -21,16 +22,14 @@ if TYPE_CHECKING:
 
     from tests.compat.toolbox import Toolbox
 
-SUITE = "@modelcontextprotocol/conformance"
-VERSION = "0.2.0-alpha.12"
-"""The first release that knows 2026-07-28. Exact, as each release adds scenarios."""
 REVISIONS = ("2025-11-25", "2026-07-28")
 
 
 @pytest.mark.compat
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_what_fails_is_what_is_known_to_fail(revision: str, tools: Toolbox, tmp_path: Path) -> None:
-    suite = tools.npm(f"{SUITE}@{VERSION}") / "node_modules" / SUITE / "dist" / "index.js"
+    package = CONFORMANCE.rpartition("@")[0]
+    suite = tools.npm(CONFORMANCE) / "node_modules" / package / "dist" / "index.js"
     with over_http(tmp_path) as server:
         command = [str(tools.node), str(suite), "server", "--url", server["url"]]
         told = ran(*command, "--requirements", revision, "-o", str(tmp_path / "results"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_enrichment.mcp import apps
+from tests.compat.judges import INSPECTOR
 from tests.compat.toolbox import Ended, Toolbox, ran
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.compat, pytest.mark.parametrize("era", ["legacy", "modern"])]
 
-PACKAGE = "@modelcontextprotocol/inspector"
 TOOL_REFUSED = 5
 """The exit code of the inspector if a tool returns an error."""
 
@@ -23,7 +23,7 @@ TOOL_REFUSED = 5
 @pytest.fixture
 def inspect(tools: Toolbox, server: dict[str, Any]) -> Callable[..., Ended]:
     """Runs the inspector on the server, with these options."""
-    package = tools.npm(f"{PACKAGE}@~2.12.0") / "node_modules" / PACKAGE
+    package = tools.npm(INSPECTOR) / "node_modules" / INSPECTOR.rpartition("@")[0]
     inspector = [str(tools.node), str(package / "clients/launcher/build/index.js"), "--cli"]
     if "url" in server:
         where = [server["url"], "--transport", "http"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.compat.judges import TOOLPROOF
 from tests.compat.toolbox import Ended, Toolbox, ran
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.compat
 
-PACKAGES = ("mcp-toolproof>=0.3.1,<0.4", "hypothesis==6.150.0")
+OLDER_HYPOTHESIS = "hypothesis==6.150.0"
 """Its strategies for schemas do not work with later releases of hypothesis."""
 SEED = "7"
 
@@ -23,7 +24,7 @@ SEED = "7"
 @pytest.fixture
 def toolproof(tools: Toolbox, server: dict[str, Any], tmp_path: Path) -> Callable[..., Ended]:
     """Runs one of its commands on the server, with these options."""
-    program = str(tools.python(*PACKAGES) / "toolproof")
+    program = str(tools.python(TOOLPROOF, OLDER_HYPOTHESIS) / "toolproof")
     config = tmp_path / "toolproof.yaml"
     config.write_text(json.dumps({"server": server}), "utf-8")
     return lambda *options: ran(program, *options, "--config", str(config))

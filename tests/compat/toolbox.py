@@ -66,11 +66,17 @@ class Ended:
         return f"it ended with {self.code}\n{self.out}\n{self.err}"
 
 
-def ran(*command: str, env: dict[str, str] | None = None, seconds: int = SECONDS) -> Ended:
+def ran(
+    *command: str,
+    env: dict[str, str] | None = None,
+    seconds: int = SECONDS,
+    cwd: Path | None = None,
+) -> Ended:
     """Run a program to its end."""
     done = subprocess.run(
         command,
         env=env,
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

@@ -57,10 +57,36 @@ EXPECTED = {
         "win32": [r"C:\Users\ada\.codex\config.toml"],
         "linux": ["/home/ada/.codex/config.toml"],
     },
+    "gemini-cli": {
+        "darwin": ["/Users/ada/.gemini/settings.json"],
+        "win32": [r"C:\Users\ada\.gemini\settings.json"],
+        "linux": ["/home/ada/.gemini/settings.json"],
+    },
+    "qwen-code": {
+        "darwin": ["/Users/ada/.qwen/settings.json"],
+        "win32": [r"C:\Users\ada\.qwen\settings.json"],
+        "linux": ["/home/ada/.qwen/settings.json"],
+    },
+    "opencode": {
+        "darwin": ["/Users/ada/.config/opencode/opencode.json"],
+        "win32": [r"C:\Users\ada\.config\opencode\opencode.json"],
+        "linux": ["/home/ada/.config/opencode/opencode.json"],
+    },
+    "copilot-cli": {
+        "darwin": ["/Users/ada/.copilot/mcp-config.json"],
+        "win32": [r"C:\Users\ada\.copilot\mcp-config.json"],
+        "linux": ["/home/ada/.copilot/mcp-config.json"],
+    },
+    "cline": {
+        "darwin": ["/Users/ada/.cline/data/settings/cline_mcp_settings.json"],
+        "win32": [r"C:\Users\ada\.cline\data\settings\cline_mcp_settings.json"],
+        "linux": ["/home/ada/.cline/data/settings/cline_mcp_settings.json"],
+    },
 }
 ELSEWHERE = {
     ("claude-code", "linux", "CLAUDE_CONFIG_DIR"): "/elsewhere/.claude.json",
     ("codex", "darwin", "CODEX_HOME"): "/elsewhere/config.toml",
+    ("gemini-cli", "linux", "GEMINI_CLI_HOME"): "/elsewhere/.gemini/settings.json",
     ("vscode", "linux", "XDG_CONFIG_HOME"): "/elsewhere/Code/User/mcp.json",
     ("cursor", "linux", "XDG_CONFIG_HOME"): "/home/ada/.cursor/mcp.json",
     ("vscode", "darwin", "XDG_CONFIG_HOME"): f"{MAC}/Code/User/mcp.json",
@@ -68,6 +94,11 @@ ELSEWHERE = {
     ("claude-desktop", "win32", "LOCALAPPDATA"): (
         r"\elsewhere\Packages\Claude_*\LocalCache\Roaming\Claude\claude_desktop_config.json"
     ),
+    ("qwen-code", "win32", "QWEN_HOME"): r"\elsewhere\settings.json",
+    ("opencode", "darwin", "XDG_CONFIG_HOME"): "/elsewhere/opencode/opencode.json",
+    ("copilot-cli", "linux", "COPILOT_HOME"): "/elsewhere/mcp-config.json",
+    ("cline", "darwin", "CLINE_DIR"): "/elsewhere/data/settings/cline_mcp_settings.json",
+    ("cline", "linux", "CLINE_DATA_DIR"): "/elsewhere/settings/cline_mcp_settings.json",
 }
 
 

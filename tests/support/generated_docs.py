@@ -16,6 +16,7 @@ from mcp_enrichment.contract import errors
 from mcp_enrichment.mcp.tools import TOOLS, Tool
 from mcp_enrichment.service.sources.factory import NAMES, vendor_class
 from mcp_enrichment.settings import Settings
+from tests.compat.tried import tried_table
 from tests.mcp.rewrite_snapshots import rewrite
 from tests.support import package_listings
 from tests.support.client_picker import client_picker
@@ -121,6 +122,7 @@ TABLES = {
     "errors": errors_table,
     "links": package_listings.links_list,
     "clients": client_picker,
+    "tried": tried_table,
     "vendors": vendors_table,
     "vendor_notes": vendor_notes,
     "vendor_schemas": vendor_schemas,
