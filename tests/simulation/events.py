@@ -54,9 +54,9 @@ class Events:
         self._coming.clear()
         self._due = left
         world.network.faults.clear()
+        world.network.posts.clear()
         world.network.cut_off.clear()
         world.files.free()
-        world.callbacks.stop_faults()
         for vendor in world.vendors.values():
             vendor.troubles.clear()
         for process in world.scheduler.processes:

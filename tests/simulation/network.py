@@ -71,6 +71,8 @@ class NetworkFault(StrEnum):
 SAFE = (NetworkFault.REFUSED, NetworkFault.OUTAGE)
 """Faults after which the sender knows that nothing has arrived."""
 SLOWEST = 60.0
+TEAM_HOST = "team.example"
+"""Of the service elsewhere."""
 
 
 @dataclass(eq=False)
@@ -87,6 +89,8 @@ class Network:
         """Faults by the number of the exchange."""
         self.cut_off: dict[str, float] = {}
         """Hosts that are partitioned from everybody, and until when."""
+        self.posts: list[NetworkFault | None] = []
+        """What the next POSTs to the service meet, the first last."""
         self._exchanges = 0
 
     def cut_off_for(self, seconds: float, host: str) -> None:
@@ -131,9 +135,11 @@ class Network:
     def _fault_of(self, message: Message) -> NetworkFault | None:
         number, self._exchanges = self._exchanges, self._exchanges + 1
         fault = self.faults.get(number)
+        if self.posts and (message.method, message.host) == ("POST", TEAM_HOST):
+            fault = self.posts.pop() or fault
         if self.cut_off.get(message.host, 0.0) > self.world.scheduler.now:
             fault = NetworkFault.REFUSED if number % 2 else NetworkFault.LOST
-        if fault is NetworkFault.TWICE and message.host != "team.example":
+        if fault is NetworkFault.TWICE and message.host != TEAM_HOST:
             fault = None  # what a vendor or a receiver gets twice is outside of our power
         if message.method == "POST" and fault not in (*SAFE, None):
             self.world.truth.may_have_lost_a_post = True

@@ -15,6 +15,7 @@ from mcp_enrichment.service.http.app import create_app
 from mcp_enrichment.service.http.rate_limit import RateLimit
 from tests.simulation.asgi import CUT, REFUSED, call
 from tests.simulation.assistant import assistant
+from tests.simulation.network import TEAM_HOST
 from tests.simulation.people import Asking, ListAsking, askings_of
 from tests.simulation.plan import Asks, Kind
 from tests.simulation.scripts import ScriptAsking
@@ -167,7 +168,7 @@ class Service(Role):
     def __init__(self, world: World, number: int) -> None:
         super().__init__(world, number)
         self._app: ASGIApp | None = None
-        world.network.hosts.setdefault("team.example", Balancer(world))
+        world.network.hosts.setdefault(TEAM_HOST, Balancer(world))
 
     async def main(self) -> None:
         settings = self.world.service_settings()

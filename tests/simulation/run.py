@@ -41,7 +41,7 @@ class Simulation:
         """Run the world of this token. Raises `Failed`."""
         what = plan(token)
         template, folder = self._templates[what.credits], self._folder / "world"
-        template.copy_to(folder)
+        template.copy_to(folder, is_known=what.is_known)
         world = World(what, folder, template)
         self._boundary.world = world
         random.seed(what.order)  # the jitter of the product's pauses

@@ -13,6 +13,7 @@ import httpx
 
 from mcp_enrichment.contract.http import ENRICHMENTS
 from mcp_enrichment.contract.models import Status
+from tests.simulation.network import TEAM_HOST
 from tests.simulation.people import Asking
 from tests.support.invariants.evidence import Told
 
@@ -38,7 +39,7 @@ class ScriptAsking(Asking):
         """Post until it is accepted, then read until it is final."""
         await anyio.sleep(self.question.at)
         transport = self.world.network.transport()
-        async with httpx.AsyncClient(base_url="https://team.example", transport=transport) as http:
+        async with httpx.AsyncClient(base_url=f"https://{TEAM_HOST}", transport=transport) as http:
             http.headers["x-api-key"] = self.world.script_key(self.question.face)
             self.is_begun = True
             while not self.is_satisfied:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_enrichment.settings import Settings
 from tests.simulation.events import Events
 from tests.simulation.files import Files
-from tests.simulation.network import Network
+from tests.simulation.network import TEAM_HOST, Network
 from tests.simulation.operator import Operator
 from tests.simulation.plan import EPOCH, Kind
 from tests.simulation.receivers import CallbackReceiver
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tests.simulation.template import Template
 
 CALLBACK_HOST = "hooks.example"
-TEAM_HOST = "team.example"
 LONGEST = 4 * 3600.0
 """Seconds of virtual time within which everything ends once faults have stopped."""
 
@@ -62,6 +61,7 @@ class World:
         self.network.hosts[CALLBACK_HOST] = self.callbacks
         self.network.addresses[CALLBACK_HOST] = "10.1.2.3"
         self.network.faults = dict(plan.exchanges)
+        self.network.posts = list(reversed(plan.posts))
         self.happenings, self.operator = Events(self), Operator(self)
         self.services = [Service(self, n) for n in range(plan.services)]
         self.faces = [Face(self, n) for n in range(len(plan.faces))]
