@@ -118,8 +118,8 @@ class Events:
         for process in list(world.scheduler.processes):
             if not process.name.startswith("script"):
                 process.kill()
-        world.truth.close()
         world.files.power_cut()
+        world.truth.close()  # before the cut it would write the log into the database, and sync it
         world.truth.reopen()
 
     def _fill_disk(self, draw: float) -> None:

@@ -114,6 +114,10 @@ class Theme(StrEnum):
     """Several faces are asked the same at once."""
 
 
+TIMES = {Theme.CROWD: (0.0, 0.0, 0.0, 0.5), Theme.NETWORK: (0.0, 0.5, 12.0, 40.0)}
+"""Seconds at which people ask: at once, or when the POST of another one has failed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """A person's question at one face."""
@@ -194,7 +198,7 @@ def plan(token: str) -> Plan:
         draw.randrange(16): draw.choice(list(NetworkFault))
         for _ in range(_few(draw, much=theme is Theme.NETWORK))
     }
-    posts = _posts(draw, much=theme is Theme.NETWORK)
+    posts = _posts(draw, much=theme in (Theme.NETWORK, Theme.CROWD))
     reserve = draw.choice((None, None, None, None, 1))
     return Plan(
         token=token,
@@ -202,7 +206,7 @@ def plan(token: str) -> Plan:
         faces=faces,
         services=draw.choice((1, 1, 2)) if is_team else 0,
         credits=draw.choice((*CREDITS, 10)) if reserve is None else 2,
-        daily_budget=draw.choice((None, None, None, 1, 2)),
+        daily_budget=draw.choice((None, 1) if theme is Theme.NETWORK else (None, None, None, 1, 2)),
         reserve=reserve,
         questions=questions,
         vendors=vendors,
@@ -263,7 +267,7 @@ def _question(draw: Random, theme: Theme, number: int, how: Asks, faces: int) ->
         number=number,
         face=draw.randrange(faces),
         how=how,
-        at=draw.choice((0.0, 0.0, 0.0, 0.5) if is_crowd else (0.0, 0.0, 0.0, 0.5, 12.0)),
+        at=draw.choice(TIMES.get(theme, (0.0, 0.0, 0.0, 0.5, 12.0))),
         people=LISTED[:: draw.choice((1, -1))] if how is Asks.LIST else (person,),
         type=TYPES[0] if is_crowd else draw.choice(TYPES),
         wait=draw.choice((0.0, 1.0, 50.0)),
