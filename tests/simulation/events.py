@@ -55,9 +55,9 @@ class Events:
         self._coming.clear()
         self._due = left
         world.network.faults.clear()
+        world.network.posts.clear()
         world.network.cut_off.clear()
         world.files.free()
-        world.callbacks.stop_faults()
         for vendor in world.vendors.values():
             vendor.troubles.clear()
         for process in world.scheduler.processes:
@@ -119,8 +119,8 @@ class Events:
         for process in list(world.scheduler.processes):
             if not process.name.startswith("script"):
                 process.kill()
-        world.truth.close()
         world.files.power_cut()
+        world.truth.close()  # before the cut it would write the log into the database, and sync it
         world.truth.reopen()
 
     def _fill_disk(self, draw: float) -> None:

@@ -92,6 +92,8 @@ class Network:
         """Faults by the number of the exchange."""
         self.cut_off: dict[str, float] = {}
         """The virtual time until which each of these hosts is partitioned from all others."""
+        self.posts: list[NetworkFault | None] = []
+        """The faults of the next POSTs to the team's service, the last one first."""
         self._exchanges = 0
 
     def cut_off_for(self, seconds: float, host: str) -> None:
@@ -136,6 +138,8 @@ class Network:
     def _fault_of(self, message: Message) -> NetworkFault | None:
         number, self._exchanges = self._exchanges, self._exchanges + 1
         fault = self.faults.get(number)
+        if self.posts and (message.method, message.host) == ("POST", TEAM_HOST):
+            fault = self.posts.pop() or fault
         if self.cut_off.get(message.host, 0.0) > self.world.scheduler.now:
             fault = NetworkFault.REFUSED if number % 2 else NetworkFault.LOST
         if fault is NetworkFault.TWICE and message.host != TEAM_HOST:

@@ -11,7 +11,7 @@ from tests.simulation.vendors import ENDS, HOSTS, PROFILE, TROUBLES
 
 __all__ = ["PROFILE", "Plan", "plan", "token_of"]
 
-VERSION = "2"
+VERSION = "3"
 """The version of the tokens. It changes when the same seed would give another plan."""
 EPOCH = 1_800_000_000.0
 """The start of each world, in seconds since the epoch."""
@@ -69,6 +69,15 @@ class Event(StrEnum):
     """The team's signing secret is rotated."""
 
 
+UNKNOWN = (
+    NetworkFault.SILENT,
+    NetworkFault.CUT_AFTER,
+    NetworkFault.GATEWAY,
+    NetworkFault.SLOW,
+)
+"""Faults of a POST that arrives, and whose sender does not know that."""
+LONG = 12
+"""POSTs in a row that fail: more than one call sends."""
 LATE = {NetworkFault.SLOW, NetworkFault.TWICE}
 """Faults with which a POST may arrive after its caller has an answer."""
 BY_OPERATOR = (
@@ -102,6 +111,12 @@ class Theme(StrEnum):
     CALLBACKS = "callbacks"
     OPERATOR = "operator"
     LISTS = "lists"
+    CROWD = "crowd"
+    """Several faces are asked the same at once."""
+
+
+TIMES = {Theme.CROWD: (0.0, 0.0, 0.0, 0.5), Theme.NETWORK: (0.0, 0.5, 12.0, 40.0)}
+"""Seconds at which people ask: at once, or when the POST of another one has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +171,10 @@ class Plan:
     """Seconds of virtual time to an answer of a vendor: one of these is drawn each time."""
     exchanges: dict[int, NetworkFault]
     """The faults of the network, by the number of the exchange."""
+    posts: tuple[NetworkFault | None, ...]
+    """The faults of the first POSTs to the team's service, in addition to those of `exchanges`."""
+    is_known: bool
+    """Whether the state files say from the start that the service recognises a repeated POST."""
     happenings: tuple[Happening, ...]
     callback_answers: tuple[int, ...]
     """The HTTP statuses of the receiver's first answers, the last one first; 0: no answer. Then
@@ -175,28 +194,34 @@ def plan(token: str) -> Plan:
     draw = Random(f"{kind}-{seed}")  # noqa: S311
     theme = draw.choice(tuple(Theme))
     is_team = Kind(kind) is Kind.TEAM
-    faces = tuple(draw.choice((0, 0, 1)) * is_team for _ in range(draw.randint(1, 3)))
+    is_crowd = theme is Theme.CROWD
+    teams = (0,) if is_crowd else (0, 0, 1)
+    faces = tuple(draw.choice(teams) * is_team for _ in range(draw.randint(1 + is_crowd, 3)))
     vendors = tuple(draw.sample(sorted(HOSTS), draw.randint(1, len(HOSTS))))
     questions = _questions(draw, theme, len(faces), is_team=is_team)
     exchanges = {
         draw.randrange(16): draw.choice(list(NetworkFault))
         for _ in range(_few(draw, much=theme is Theme.NETWORK))
     }
+    posts = _posts(draw, much=theme in (Theme.NETWORK, Theme.CROWD))
+    reserve = draw.choice((None, None, None, None, 1))
     return Plan(
         token=token,
         kind=Kind(kind),
         faces=faces,
         services=draw.choice((1, 1, 2)) if is_team else 0,
-        credits=draw.choice((*CREDITS, 10)),
-        daily_budget=draw.choice((None, None, None, 1, 2)),
-        reserve=draw.choice((None, None, None, None, 1)),
+        credits=draw.choice((*CREDITS, 10)) if reserve is None else 2,
+        daily_budget=draw.choice((None, 1) if theme is Theme.NETWORK else (None, None, None, 1, 2)),
+        reserve=reserve,
         questions=questions,
         vendors=vendors,
         ends=_ends(draw),
         troubles={name: tuple(draw.choices(list(TROUBLES), k=_few(draw))) for name in vendors},
         vendor_seconds=draw.choice(((0.0, 0.1, 5.0), (0.1, 40.0))),
         exchanges=exchanges,
-        happenings=_happenings(draw, theme, exchanges),
+        posts=posts,
+        is_known=draw.random() < 0.5,
+        happenings=_happenings(draw, theme, {*exchanges.values(), *posts}),
         callback_answers=tuple(
             draw.choice((200, 503, 503, 0, 410))
             for _ in range(2 * _few(draw, much=theme is Theme.CALLBACKS))
@@ -222,8 +247,17 @@ def _few(draw: Random, *, much: bool = False) -> int:
     return draw.choice((2, 3, 4) if much else (0, 0, 0, 1, 1, 2))
 
 
+def _posts(draw: Random, *, much: bool) -> tuple[NetworkFault | None, ...]:
+    """One POST arrives, and nobody says so; those after it may be refused, or meet the same."""
+    if draw.random() > (0.7 if much else 0.1):
+        return ()
+    first = draw.choice(UNKNOWN)
+    then = draw.choice((first, NetworkFault.OUTAGE, NetworkFault.REFUSED))
+    return (*draw.choice(((), (), (None,))), first, *draw.choice((0, 1, LONG)) * (then,))
+
+
 def _questions(draw: Random, theme: Theme, faces: int, *, is_team: bool) -> tuple[Question, ...]:
-    number = draw.randint(1, 4)
+    number = draw.randint(1 + (theme is Theme.CROWD), 4)
     ways = [*6 * [Asks.ONE], *2 * [Asks.SCRIPT] * is_team]
     hows = [draw.choice(ways) for _ in range(number)]
     if draw.random() < (1 if theme is Theme.LISTS else 0.05):
@@ -232,14 +266,15 @@ def _questions(draw: Random, theme: Theme, faces: int, *, is_team: bool) -> tupl
 
 
 def _question(draw: Random, theme: Theme, number: int, how: Asks, faces: int) -> Question:
-    person = draw.choice(PEOPLE[: draw.choice((1, 3))])
+    is_crowd = theme is Theme.CROWD
+    person = draw.choice(PEOPLE[: 1 if is_crowd else draw.choice((1, 3))])
     return Question(
         number=number,
         face=draw.randrange(faces),
         how=how,
-        at=draw.choice((0.0, 0.0, 0.0, 0.5, 12.0)),
-        people=LISTED if how is Asks.LIST else (person,),
-        type=draw.choice(TYPES),
+        at=draw.choice(TIMES.get(theme, (0.0, 0.0, 0.0, 0.5, 12.0))),
+        people=LISTED[:: draw.choice((1, -1))] if how is Asks.LIST else (person,),
+        type=TYPES[0] if is_crowd else draw.choice(TYPES),
         wait=draw.choice((0.0, 1.0, 50.0)),
         refresh=how is Asks.ONE and draw.random() < 0.1,
         has_callback=draw.random() < (0.9 if theme is Theme.CALLBACKS else 0.4),
@@ -249,7 +284,7 @@ def _question(draw: Random, theme: Theme, number: int, how: Asks, faces: int) ->
 
 
 def _happenings(
-    draw: Random, theme: Theme, exchanges: dict[int, NetworkFault]
+    draw: Random, theme: Theme, faults: set[NetworkFault | None]
 ) -> tuple[Happening, ...]:
     events = [
         *draw.choices(FAULTS, k=_few(draw, much=theme is Theme.MACHINES)),
@@ -257,7 +292,7 @@ def _happenings(
     ]
     if Event.CLOCK in events:  # then nobody can say by its time what came before a suppression
         events = [event for event in events if event is not Event.SUPPRESS]
-    if Event.SLOW_THREADS in events or not LATE.isdisjoint(exchanges.values()):
+    if Event.SLOW_THREADS in events or not LATE.isdisjoint(faults):
         # A POST that is accepted after an erasure brings the person back, as it should.
         events = [event for event in events if event is not Event.ERASE]
     return tuple(

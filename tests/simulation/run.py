@@ -42,7 +42,7 @@ class Simulation:
         """Run the world of this token. Raises `Failed`."""
         world_plan = plan(token)
         template, folder = self._templates[world_plan.credits], self._folder / "world"
-        template.copy_to(folder)
+        template.copy_to(folder, is_known=world_plan.is_known)
         world = World(world_plan, folder, template)
         self._boundary.world = world
         random.seed(world_plan.order)  # for the jitter of the product's backoff

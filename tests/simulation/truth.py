@@ -94,7 +94,7 @@ class Truth:
 
     def at_the_end(self) -> None:
         """Raise `Violated` if a promise does not hold at the end."""
-        check(self._evidence(), AT_THE_END)
+        check(self._evidence(), (*AT_THE_END, the_suppressed_are_listed))
 
     def is_open(self) -> bool:
         """Whether a request is not final, or a job is left."""
@@ -160,6 +160,13 @@ class Truth:
         for file in sorted(self._world.folder.rglob("*")):
             if file.is_file():
                 yield file.name, file.read_bytes()
+
+
+def the_suppressed_are_listed(evidence: Evidence) -> Iterator[str]:
+    """Nobody asks about the erased any more in a world: the list shows that they are suppressed."""
+    [(listed,)] = evidence.rows("SELECT count(*) FROM suppressions WHERE kind = 'profile'")
+    if listed < len(evidence.suppressed):
+        yield f"{len(evidence.suppressed)} profiles are suppressed, and {listed} are listed"
 
 
 def addresses(plan: Plan) -> dict[str, set[str]]:

@@ -61,6 +61,7 @@ class World:
         self.network.hosts[CALLBACK_HOST] = self.callbacks
         self.network.addresses[CALLBACK_HOST] = "10.1.2.3"
         self.network.faults = dict(plan.exchanges)
+        self.network.posts = list(reversed(plan.posts))
         self.events, self.operator = Events(self), Operator(self)
         self.services = [Service(self, n) for n in range(plan.services)]
         self.faces = [Face(self, n) for n in range(len(plan.faces))]
