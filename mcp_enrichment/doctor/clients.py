@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import anyio
 
 from mcp_enrichment.contract.defaults import INVALID_SETTINGS_EXIT
 from mcp_enrichment.contract.pasted_text import text_problem
@@ -63,26 +62,27 @@ def _examined(name: str, client: ChatClient) -> Finding | None:
         )
     if not is_ours(entry):
         return None
-    outcome = anyio.run(_fault_of, client, entry)
+    outcome = _fault_of(client, entry)
     where = f"{client.title}, {file.path}"
     if isinstance(outcome, float):
         return ok("client", f"{where}: its entry starts the server, in {outcome:.1f} s")
     return wrong("client", f"{where}: {outcome} Run `mcp-enrichment setup {name}` again.")
 
 
-async def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float:
+def _fault_of(client: ChatClient, entry: Mapping[str, Any]) -> str | float:
     """The problem of an entry, or the seconds of its start."""
     began = time.monotonic()
     try:
-        with anyio.fail_after(ANSWER_SECONDS):
-            done = await anyio.run_process(
-                command_line(entry),
-                input=INITIALIZE_REQUEST,
-                check=False,
-                env=_environment(client, entry),
-                cwd=Path.home(),
-            )
-    except TimeoutError:
+        done = subprocess.run(  # noqa: S603 (the user's own entry; it may end without reading)
+            command_line(entry),
+            input=INITIALIZE_REQUEST,
+            capture_output=True,
+            check=False,
+            timeout=ANSWER_SECONDS,
+            env=_environment(client, entry),
+            cwd=Path.home(),
+        )
+    except subprocess.TimeoutExpired:
         return f"its entry does not answer within {ANSWER_SECONDS:.0f} s."
     except (OSError, ValueError):
         return "its entry names a command that is missing, or cannot be run."
