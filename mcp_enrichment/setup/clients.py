@@ -111,8 +111,9 @@ def _opencode(machine: Machine) -> Sequence[PurePath]:
 
 def _cline(machine: Machine) -> Sequence[PurePath]:
     """The file of its command line. Its data folder may be moved alone."""
-    folder = machine.folder("CLINE_DIR", ".cline")
-    data = machine.folder("CLINE_DATA_DIR", str(folder / "data"))
+    data = machine.folder("CLINE_DIR", ".cline") / "data"
+    if "CLINE_DATA_DIR" in machine.environment:
+        data = machine.folder("CLINE_DATA_DIR")
     return [data / "settings" / "cline_mcp_settings.json"]
 
 
