@@ -7,6 +7,7 @@ from enum import StrEnum
 from random import Random
 
 from tests.simulation.network import NetworkFault
+from tests.simulation.receivers import DIES
 from tests.simulation.vendors import ENDS, HOSTS, PROFILE, TROUBLES
 
 __all__ = ["PROFILE", "Plan", "plan", "token_of"]
@@ -72,6 +73,7 @@ UNKNOWN = (
     NetworkFault.SILENT,
     NetworkFault.CUT_AFTER,
     NetworkFault.GATEWAY,
+    NetworkFault.GATEWAY,
     NetworkFault.SLOW,
 )
 """Faults of a POST that arrives, and whose sender does not know that."""
@@ -114,7 +116,7 @@ class Theme(StrEnum):
     """Several faces are asked the same at once."""
 
 
-TIMES = {Theme.CROWD: (0.0, 0.0, 0.0, 0.5), Theme.NETWORK: (0.0, 0.5, 12.0, 40.0)}
+TIMES = {Theme.CROWD: (0.0,), Theme.NETWORK: (0.0, 0.5, 12.0, 40.0)}
 """Seconds at which people ask: at once, or when the POST of another one has failed."""
 
 
@@ -173,7 +175,7 @@ class Plan:
     """The state files know the service from earlier: that it recognises a repeated POST."""
     happenings: tuple[Happening, ...]
     callback_answers: tuple[int, ...]
-    """The statuses of the receivers' first answers; 0: none comes. Then they answer 200."""
+    """The statuses of the receivers' first answers; 0: none comes; `DIES`. Then they answer 200."""
     order: int
     """The seed of the order."""
     era: str | None
@@ -199,7 +201,7 @@ def plan(token: str) -> Plan:
         for _ in range(_few(draw, much=theme is Theme.NETWORK))
     }
     posts = _posts(draw, much=theme in (Theme.NETWORK, Theme.CROWD))
-    reserve = draw.choice((None, None, None, None, 1))
+    reserve = draw.choice((None, None, None, None, 1)) if theme is not Theme.NETWORK else None
     return Plan(
         token=token,
         kind=Kind(kind),
@@ -218,7 +220,7 @@ def plan(token: str) -> Plan:
         is_known=draw.random() < 0.5,
         happenings=_happenings(draw, theme, {*exchanges.values(), *posts}),
         callback_answers=tuple(
-            draw.choice((200, 503, 503, 0, 410))
+            draw.choice((200, 503, 503, 0, 410, DIES))
             for _ in range(2 * _few(draw, much=theme is Theme.CALLBACKS))
         ),
         order=draw.getrandbits(32),
@@ -244,11 +246,11 @@ def _few(draw: Random, *, much: bool = False) -> int:
 
 def _posts(draw: Random, *, much: bool) -> tuple[NetworkFault | None, ...]:
     """One POST arrives, and nobody says so; those after it may be refused, or meet the same."""
-    if draw.random() > (0.7 if much else 0.1):
+    if draw.random() > (0.9 if much else 0.1):
         return ()
     first = draw.choice(UNKNOWN)
     then = draw.choice((first, NetworkFault.OUTAGE, NetworkFault.REFUSED))
-    return (*draw.choice(((), (), (None,))), first, *draw.choice((0, 1, LONG)) * (then,))
+    return (*draw.choice(((), (), (None,))), first, *draw.choice((0, LONG, LONG)) * (then,))
 
 
 def _questions(draw: Random, theme: Theme, faces: int, *, is_team: bool) -> tuple[Question, ...]:
