@@ -89,6 +89,13 @@ class Events:
         self._world.truth.may_have_lost_a_post = True
         role.kill()
 
+    def kill_all(self) -> None:
+        """Kill each process, while faults may happen."""
+        if not self.is_over:
+            self._world.truth.is_calm = False
+            for role in self._world.roles:
+                self._kill(role)
+
     def _stop(self, role: Role) -> None:
         self._world.truth.may_have_lost_a_post = True
         role.stop()

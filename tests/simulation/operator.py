@@ -132,7 +132,7 @@ class Operator:
         at, subject = time.time(), NamedSubject(profile=PROFILE + person)
         suppressing = int(draw * 100) % 2 == 0
         subject_requests.erase(database, subject, suppressing=suppressing, at=at)
-        self._world.truth.erased.add(person)
+        self._world.truth.erased.setdefault(person, self._world.scheduler.now)
         if suppressing:
             # The request that was erased cannot show any more that a call was begun before.
             self._world.truth.suppress(PROFILE + person, after=UNDER_WAY)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from random import Random
 
 from tests.simulation.network import NetworkFault
+from tests.simulation.receivers import DIES
 from tests.simulation.vendors import ENDS, HOSTS, PROFILE, TROUBLES
 
 __all__ = ["PROFILE", "Plan", "plan", "token_of"]
@@ -73,6 +74,7 @@ UNKNOWN = (
     NetworkFault.SILENT,
     NetworkFault.CUT_AFTER,
     NetworkFault.GATEWAY,
+    NetworkFault.GATEWAY,
     NetworkFault.SLOW,
 )
 """Faults of a POST that arrives, and whose sender does not know that."""
@@ -115,7 +117,7 @@ class Theme(StrEnum):
     """Several faces are asked the same at once."""
 
 
-TIMES = {Theme.CROWD: (0.0, 0.0, 0.0, 0.5), Theme.NETWORK: (0.0, 0.5, 12.0, 40.0)}
+TIMES = {Theme.CROWD: (0.0,), Theme.NETWORK: (0.0, 0.5, 12.0, 40.0)}
 """Seconds at which people ask: at once, or when the POST of another one has failed."""
 
 
@@ -177,8 +179,8 @@ class Plan:
     """Whether the state files say from the start that the service recognises a repeated POST."""
     happenings: tuple[Happening, ...]
     callback_answers: tuple[int, ...]
-    """The HTTP statuses of the receiver's first answers, the last one first; 0: no answer. Then
-    200."""
+    """The HTTP statuses of the receiver's first answers, the last one first; 0: no answer; `DIES`.
+    Then 200."""
     order: int
     """The seed for the order of steps, and for all that is drawn while the world runs."""
     era: str | None
@@ -204,7 +206,7 @@ def plan(token: str) -> Plan:
         for _ in range(_few(draw, much=theme is Theme.NETWORK))
     }
     posts = _posts(draw, much=theme in (Theme.NETWORK, Theme.CROWD))
-    reserve = draw.choice((None, None, None, None, 1))
+    reserve = draw.choice((None, None, None, None, 1)) if theme is not Theme.NETWORK else None
     return Plan(
         token=token,
         kind=Kind(kind),
@@ -223,7 +225,7 @@ def plan(token: str) -> Plan:
         is_known=draw.random() < 0.5,
         happenings=_happenings(draw, theme, {*exchanges.values(), *posts}),
         callback_answers=tuple(
-            draw.choice((200, 503, 503, 0, 410))
+            draw.choice((200, 503, 503, 0, 410, DIES))
             for _ in range(2 * _few(draw, much=theme is Theme.CALLBACKS))
         ),
         order=draw.getrandbits(32),
@@ -249,11 +251,11 @@ def _few(draw: Random, *, much: bool = False) -> int:
 
 def _posts(draw: Random, *, much: bool) -> tuple[NetworkFault | None, ...]:
     """One POST arrives, and nobody says so; those after it may be refused, or meet the same."""
-    if draw.random() > (0.7 if much else 0.1):
+    if draw.random() > (0.9 if much else 0.1):
         return ()
     first = draw.choice(UNKNOWN)
     then = draw.choice((first, NetworkFault.OUTAGE, NetworkFault.REFUSED))
-    return (*draw.choice(((), (), (None,))), first, *draw.choice((0, 1, LONG)) * (then,))
+    return (*draw.choice(((), (), (None,))), first, *draw.choice((0, LONG, LONG)) * (then,))
 
 
 def _questions(draw: Random, theme: Theme, faces: int, *, is_team: bool) -> tuple[Question, ...]:
@@ -291,7 +293,7 @@ def _happenings(
         *draw.choices(BY_OPERATOR, k=_few(draw, much=theme is Theme.OPERATOR)),
     ]
     if Event.CLOCK in events:  # then nobody can say by its time what came before a suppression
-        events = [event for event in events if event is not Event.SUPPRESS]
+        events = [event for event in events if event not in (Event.SUPPRESS, Event.ERASE)]
     if Event.SLOW_THREADS in events or not LATE.isdisjoint(faults):
         # A POST that is accepted after an erasure brings the person back, as it should.
         events = [event for event in events if event is not Event.ERASE]

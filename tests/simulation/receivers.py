@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+DIES = -1
+"""In place of a status: the senders die before they hear it."""
+
+
 class CallbackReceiver:
     """Answers each callback with the next status of the plan, or not at all if that is 0. When none
     is left, it answers 200. The plan goes on after faults have stopped, as the last attempt of a
@@ -27,5 +31,7 @@ class CallbackReceiver:
         received = ReceivedCallback(url=url, headers=message.headers, body=message.body)
         self._world.truth.callbacks.append(received)
         status = self._answers.pop() if self._answers else 200
-        if status:
+        if status == DIES:
+            self._world.happenings.kill_all()
+        elif status:
             reply(Answer(status, {}, b""))

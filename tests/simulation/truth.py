@@ -64,7 +64,8 @@ class Truth:
         self.told: list[Told] = []
         self.callbacks: list[ReceivedCallback] = []
         self.suppressed: dict[str, float] = {}
-        self.erased: set[str] = set()
+        self.erased: dict[str, float] = {}
+        """People, and when their erasure was done, in virtual time."""
         self.revoked: set[str] = set()
         """API keys that the operator has revoked."""
 

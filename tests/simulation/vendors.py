@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.network import Answer
+from tests.support.invariants import Violated
 from tests.support.invariants.evidence import Said, VendorAnswer
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ FREE = ("unavailable", "too many", "misconfigured", "out of credit")
 """Failures for which no vendor charges."""
 
 
+ON_ITS_WAY = 1.0
+"""Seconds after an erasure in which a call may arrive that was begun before."""
+
+
 @dataclass(eq=False)
 class Vendor:
     """A vendor behind its host name, with one outcome for each person and type."""
@@ -56,6 +61,7 @@ class Vendor:
         asked = asked["data"][0] if "data" in asked else asked
         person = (asked.get("linkedin_url") or asked["profile_url"]).rpartition("/")[2]
         kind = "personal" if "personal" in message.path else "work"
+        self._must_not_be_erased(person)
         trouble = self.troubles.pop() if self.troubles else ""
         is_job = self.name == "bettercontact" and not trouble
         end = self.world.plan.ends.get((self.name, person, kind), "miss")
@@ -70,6 +76,14 @@ class Vendor:
             self.jobs[job] = person, kind, self.world.scheduler.random.randrange(3)
             return _json(201, {"success": True, "id": job})
         return _WORDS[self.name](end, f"{person}.{kind}@{self.name}.example")
+
+    def _must_not_be_erased(self, person: str) -> None:
+        now = self.world.scheduler.now
+        if now > self.world.truth.erased.get(person, now) + ON_ITS_WAY:
+            wrong = f"{self.name} is asked about {person}, who is erased"
+            self.world.scheduler.raised.append(
+                Violated("no_vendor_is_asked_about_the_erased", [wrong])
+            )
 
     def _collected(self, job: str) -> Answer:
         if job not in self.jobs:
