@@ -32,6 +32,6 @@ class CallbackReceiver:
         self._world.truth.callbacks.append(received)
         status = self._answers.pop() if self._answers else 200
         if status == DIES:
-            self._world.happenings.kill_all()
+            self._world.events.kill_all()
         elif status:
             reply(Answer(status, {}, b""))
