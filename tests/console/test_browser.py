@@ -75,7 +75,8 @@ async def test_axe_finds_nothing_serious_on_any_page(
             assert await serious_faults(page) == [], path
         await page.goto("/console/teams")
         await page.get_by_label("Name").fill("acme")
-        await page.get_by_role("button", name="Add").click()
+        async with page.expect_event("load"):
+            await page.get_by_role("button", name="Add").click()
         assert await serious_faults(page) == []
 
 
