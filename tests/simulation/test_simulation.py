@@ -13,7 +13,7 @@ from tests.simulation.plan import token_of
 from tests.simulation.run import simulation
 
 ROOT = Path(__file__).parents[2]
-WORLDS = 200
+WORLDS = 60
 
 
 def test_fresh_worlds_keep_every_promise() -> None:
