@@ -115,7 +115,7 @@ class Events:
             world.trace(f"{role.name} will die in {writes} writes")
             of_disk = world.files.of(role.process)
             process = role.process
-            # SQLite is in the midst of a call: what is open is closed after the step.
+            # SQLite runs a call at this moment, so the process is closed after the step.
             of_disk.died = lambda: self._dying.append(process)
             of_disk.kill_after(writes)
 

@@ -54,7 +54,7 @@ class Event(StrEnum):
     KILL_AT_WRITE = "kill before a write"
     POWER_CUT = "power cut"
     STOP = "stop"
-    """A process is told to end, and starts again."""
+    """A process gets the signal to end, and is started again."""
     CLOCK = "clock jumps"
     PARTITION = "partition"
     SLOW_THREADS = "slow threads"
